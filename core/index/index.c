@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The environment and its transactions: everything about LMDB that is a trap.
+ *
+ *  1. One environment per process and path: the registry hands out the one
+ *     that is open. Opened twice, the closing of one would drop the other's
+ *     locks.
+ *  2. Never across fork: a child counts a generation up, and an environment of
+ *     an older generation is never used, shared, or closed.
+ *  3. Reader slots: read transactions are kept and renewed, so that a read
+ *     neither takes the lock of the slots nor makes a system call. Slots of
+ *     dead processes are cleared when a store is opened and when none is left.
+ *  4. The map size bounds the index: it is address space, not memory or disk.
+ *     A full map is a full store (-ENOSPC).
+ *  5. Commits are not synced. After the death of a process nothing is lost;
+ *     after a power cut the index may be damaged as a whole.
+ *
+ * The registry's lock guards the registry and the reference counts; the lock of
+ * an index guards its pool. They are never held together.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/base.h"
+#include "index/lmdb_index.h"
+#include "index/meta.h"
+#include "sys/sys.h"
+
+enum {
+	FILE_MODE = 0600,
+	READERS_MAX = 1024,
+};
+
+/* What may be mapped; where address space is limited, less is tried. */
+static const size_t map_size_max = sizeof(size_t) > 4 ? (size_t)1 << 37
+						      : (size_t)1 << 29;
+static const size_t map_size_min = (size_t)1 << 28;
+
+static const char *const table_names[TABLE_COUNT] = {
+	[TABLE_META] = "meta",		 [TABLE_NAMES] = "names",
+	[TABLE_NODES] = "nodes",	 [TABLE_SMALL] = "small",
+	[TABLE_DISPLACED] = "displaced", [TABLE_WATCHES] = "watches",
+};
+
+static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct index *registry; /* guarded by registry_lock */
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+static unsigned fork_generation; /* written only in a child with one thread */
+
+static void forked(void)
+{
+	fork_generation++;
+	/* Another thread of the parent may have held it. */
+	pthread_mutex_init(&registry_lock, NULL);
+}
+
+static void watch_forks(void)
+{
+	(void)pthread_atfork(NULL, NULL, forked); /* only ENOMEM, at start */
+}
+
+unsigned index_fork_generation(void)
+{
+	return fork_generation;
+}
+
+int lmdb_error(int r)
+{
+	switch (r) {
+	case MDB_SUCCESS:
+		return 0;
+	case MDB_NOTFOUND:
+		return -ENOENT;
+	case MDB_KEYEXIST:
+		return -EEXIST;
+	case MDB_MAP_FULL:
+	case MDB_TXN_FULL:
+		return -ENOSPC;
+	case MDB_READERS_FULL:
+		return -EUSERS;
+	case MDB_VERSION_MISMATCH:
+		return -EPROTONOSUPPORT;
+	case MDB_BAD_TXN:
+		return -EIO;
+	default:
+		return r > 0 ? -r : -EBADMSG;
+	}
+}
+
+int lmdb_get(struct index_txn *txn, enum table table, const void *key,
+	     size_t key_size, MDB_val *ret_value)
+{
+	MDB_val name = {.mv_size = key_size, .mv_data = (void *)(uintptr_t)key};
+	MDB_val value;
+	int r = mdb_get(txn->txn, txn->index->tables[table], &name, &value);
+
+	if (r == 0)
+		*ret_value = value;
+	return lmdb_error(r);
+}
+
+int lmdb_put(struct index_txn *txn, enum table table, const void *key,
+	     size_t key_size, const void *value, size_t value_size)
+{
+	MDB_val name = {.mv_size = key_size, .mv_data = (void *)(uintptr_t)key};
+	MDB_val data = {.mv_size = value_size,
+			.mv_data = (void *)(uintptr_t)value};
+
+	return lmdb_error(
+		mdb_put(txn->txn, txn->index->tables[table], &name, &data, 0));
+}
+
+int lmdb_delete(struct index_txn *txn, enum table table, const void *key,
+		size_t key_size)
+{
+	MDB_val name = {.mv_size = key_size, .mv_data = (void *)(uintptr_t)key};
+
+	return lmdb_error(
+		mdb_del(txn->txn, txn->index->tables[table], &name, NULL));
+}
+
+int lmdb_cursor(struct index_txn *txn, enum table table,
+		MDB_cursor **ret_cursor)
+{
+	return lmdb_error(mdb_cursor_open(txn->txn, txn->index->tables[table],
+					  ret_cursor));
+}
+
+int lmdb_seek(MDB_cursor *cursor, const void *key, size_t key_size,
+	      MDB_val *ret_key, MDB_val *ret_value)
+{
+	*ret_key = (MDB_val){.mv_size = key_size,
+			     .mv_data = (void *)(uintptr_t)key};
+	return lmdb_error(
+		mdb_cursor_get(cursor, ret_key, ret_value, MDB_SET_RANGE));
+}
+
+int lmdb_next(MDB_cursor *cursor, MDB_val *ret_key, MDB_val *ret_value)
+{
+	return lmdb_error(mdb_cursor_get(cursor, ret_key, ret_value, MDB_NEXT));
+}
+
+/* ------------------------------------------------------------ transactions */
+
+int index_read(struct index *index, struct index_txn **ret_txn)
+{
+	struct index_txn *txn = NULL;
+	int dead;
+	int r;
+
+	pthread_mutex_lock(&index->lock);
+	if (index->pool_count > 0)
+		txn = index->pool[--index->pool_count];
+	pthread_mutex_unlock(&index->lock);
+	if (txn) {
+		r = lmdb_error(mdb_txn_renew(txn->txn));
+		if (r == 0) {
+			*ret_txn = txn;
+			return 0;
+		}
+		mdb_txn_abort(txn->txn);
+		free(txn);
+		return r;
+	}
+
+	txn = calloc(1, sizeof(*txn));
+	if (!txn)
+		return -ENOMEM;
+	txn->index = index;
+	r = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn->txn);
+	if (r == MDB_READERS_FULL && mdb_reader_check(index->env, &dead) == 0 &&
+	    dead > 0)
+		r = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn->txn);
+	if (r != 0) {
+		free(txn);
+		return lmdb_error(r);
+	}
+	*ret_txn = txn;
+	return 0;
+}
+
+int index_write(struct index *index, struct index_txn **ret_txn)
+{
+	struct index_txn *txn;
+	int r;
+
+	if (index->read_only)
+		return -EROFS;
+	txn = calloc(1, sizeof(*txn));
+	if (!txn)
+		return -ENOMEM;
+	txn->index = index;
+	txn->is_write = true;
+	r = mdb_txn_begin(index->env, NULL, 0, &txn->txn);
+	if (r != 0) {
+		free(txn);
+		return lmdb_error(r);
+	}
+	index->wrote = true; /* the write lock is held */
+	*ret_txn = txn;
+	return 0;
+}
+
+int index_commit(struct index_txn *txn)
+{
+	int r = mdb_txn_commit(txn->txn);
+
+	CHECK(txn->is_write);
+	free(txn);
+	return lmdb_error(r);
+}
+
+void index_end(struct index_txn *txn)
+{
+	struct index *index;
+
+	if (!txn)
+		return;
+	index = txn->index;
+	if (!txn->is_write) {
+		mdb_txn_reset(txn->txn);
+		pthread_mutex_lock(&index->lock);
+		if (index->pool_count < TXN_POOL_SIZE) {
+			index->pool[index->pool_count++] = txn;
+			txn = NULL;
+		}
+		pthread_mutex_unlock(&index->lock);
+	}
+	if (txn) {
+		mdb_txn_abort(txn->txn);
+		free(txn);
+	}
+}
+
+/* ---------------------------------------------------------- open and close */
+
+/* Without a data file of the size that its last commit needs, a read would end
+ * the process with SIGBUS. */
+static int verify_size(struct index *index)
+{
+	MDB_envinfo info;
+	struct stat file;
+	MDB_stat stat;
+	int fd;
+
+	if (mdb_env_get_fd(index->env, &fd) != 0 ||
+	    mdb_env_info(index->env, &info) != 0 ||
+	    mdb_env_stat(index->env, &stat) != 0)
+		return -EBADMSG;
+	if (sys_fstat(fd, &file) < 0)
+		return -EBADMSG;
+	return (uint64_t)file.st_size / stat.ms_psize > info.me_last_pgno
+		       ? 0
+		       : -EBADMSG;
+}
+
+static int open_tables(struct index *index, bool format)
+{
+	struct index_txn txn = {.index = index, .is_write = !index->read_only};
+	unsigned flags = index->read_only ? MDB_RDONLY : 0;
+	int r = mdb_txn_begin(index->env, NULL, flags, &txn.txn);
+
+	if (r != 0)
+		return lmdb_error(r);
+	for (unsigned i = 0; r == 0 && i < TABLE_COUNT; i++)
+		r = mdb_dbi_open(txn.txn, table_names[i],
+				 format ? MDB_CREATE : 0, &index->tables[i]);
+	r = lmdb_error(r);
+	/* MDB_INCOMPATIBLE and the like: a file of LMDB, but not ours */
+	if (r == 0)
+		r = format ? meta_format(&txn) : 0;
+	if (r == 0)
+		r = meta_verify(&txn);
+	if (r < 0) {
+		mdb_txn_abort(txn.txn);
+		return r;
+	}
+	return lmdb_error(mdb_txn_commit(txn.txn));
+}
+
+static int open_env(struct index *index, const char *path)
+{
+	unsigned flags = MDB_NOTLS | MDB_NOSYNC | MDB_NORDAHEAD |
+			 (index->read_only ? MDB_RDONLY : 0);
+	size_t map_size = map_size_max;
+	int r;
+
+	for (;; map_size /= 2) {
+		r = mdb_env_create(&index->env);
+		if (r == 0)
+			r = mdb_env_set_maxdbs(index->env, TABLE_COUNT);
+		if (r == 0)
+			r = mdb_env_set_maxreaders(index->env, READERS_MAX);
+		if (r == 0)
+			r = mdb_env_set_mapsize(index->env, map_size);
+		if (r == 0)
+			r = mdb_env_open(index->env, path, flags, FILE_MODE);
+		if (r == 0)
+			return 0;
+		/* LMDB demands this after a failed open. */
+		if (index->env)
+			mdb_env_close(index->env);
+		index->env = NULL;
+		if (r != ENOMEM || map_size <= map_size_min)
+			return lmdb_error(r);
+	}
+}
+
+static void destroy(struct index *index)
+{
+	while (index->pool_count > 0) {
+		struct index_txn *txn = index->pool[--index->pool_count];
+
+		mdb_txn_abort(txn->txn);
+		free(txn);
+	}
+	if (index->env)
+		mdb_env_close(index->env);
+	sys_close(&index->watch_fd);
+	pthread_mutex_destroy(&index->lock);
+	free(index);
+}
+
+static int make(const char *path, bool read_only, bool format,
+		struct index **ret_index)
+{
+	struct index *index = calloc(1, sizeof(*index));
+	char watch_path[PATH_MAX];
+	int dead;
+	int r;
+
+	if (!index)
+		return -ENOMEM;
+	pthread_mutex_init(&index->lock, NULL);
+	index->references = 1;
+	index->generation = fork_generation;
+	index->read_only = read_only;
+	index->watch_fd = -1;
+	r = open_env(index, path);
+	if (r == 0)
+		r = verify_size(index);
+	if (r == 0)
+		r = open_tables(index, format);
+	if (r == 0 && !read_only) {
+		r = snprintf(watch_path, sizeof(watch_path), "%s/watches",
+			     path);
+		r = r < (int)sizeof(watch_path)
+			    ? sys_create(AT_FDCWD, watch_path, O_RDWR)
+			    : -ENAMETOOLONG;
+		if (r >= 0) {
+			index->watch_fd = r;
+			r = 0;
+		}
+	}
+	if (r == 0 && !read_only)
+		r = lmdb_error(mdb_reader_check(index->env, &dead));
+	if (r < 0) {
+		destroy(index);
+		return r;
+	}
+	*ret_index = index;
+	return 0;
+}
+
+int index_open(const char *path, bool read_only, bool format,
+	       struct index **ret_index)
+{
+	struct index *index = NULL;
+	struct stat directory;
+	int r;
+
+	(void)pthread_once(&fork_once, watch_forks); /* cannot fail */
+	r = sys_stat(AT_FDCWD, path, &directory);
+	if (r < 0)
+		return r;
+
+	pthread_mutex_lock(&registry_lock);
+	for (index = registry; index; index = index->next)
+		if (index->generation == fork_generation &&
+		    index->dev == directory.st_dev &&
+		    index->ino == directory.st_ino)
+			break;
+	if (index && index->read_only && !read_only) {
+		r = -EBUSY;
+	} else if (index) {
+		index->references++;
+	} else {
+		r = make(path, read_only, format, &index);
+		if (r == 0) {
+			index->dev = directory.st_dev;
+			index->ino = directory.st_ino;
+			index->next = registry;
+			registry = index;
+		}
+	}
+	pthread_mutex_unlock(&registry_lock);
+	if (r == 0)
+		*ret_index = index;
+	return r;
+}
+
+void index_close(struct index *index)
+{
+	struct index **link = &registry;
+	bool last;
+
+	/* Of a parent process: closing it would reach into the parent. */
+	if (!index || index->generation != fork_generation)
+		return;
+	pthread_mutex_lock(&registry_lock);
+	last = --index->references == 0;
+	if (last) {
+		while (*link != index)
+			link = &(*link)->next;
+		*link = index->next;
+		/* A failed sync loses nothing but the promise to a power
+		 * cut, which close cannot report. */
+		if (index->wrote)
+			IGNORE(index_sync(index));
+		destroy(index);
+	}
+	pthread_mutex_unlock(&registry_lock);
+}
+
+int index_sync(struct index *index)
+{
+	return lmdb_error(mdb_env_sync(index->env, 1));
+}
+
+uint64_t index_version(struct index *index)
+{
+	MDB_envinfo info;
+
+	if (mdb_env_info(index->env, &info) != 0)
+		return 0;
+	return info.me_last_txnid;
+}
+
+uint64_t index_bytes(struct index *index)
+{
+	MDB_envinfo info;
+	MDB_stat stat;
+
+	if (mdb_env_info(index->env, &info) != 0 ||
+	    mdb_env_stat(index->env, &stat) != 0)
+		return 0;
+	return (info.me_last_pgno + 1) * stat.ms_psize;
+}

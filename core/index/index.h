@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The index: everything that has a name, in one LMDB environment. This header
+ * is the transactions; the tables are names.h, nodes.h, totals.h and
+ * displaced.h.
+ *
+ * A read transaction sees one instant and waits for nobody. Write transactions
+ * are one at a time across all processes; a process that dies in one leaves
+ * nothing. Pointers into the index end with the transaction.
+ *
+ * Errors are those of cubby.h: -ENOENT for what is not there, -ENOSPC also when
+ * the index has reached its size limit, -EBADMSG for damage.
+ */
+#ifndef CUBBY_INDEX_H
+#define CUBBY_INDEX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cubby/cubby.h"
+
+struct index;
+struct index_txn;
+
+/*
+ * Open the index in `path`, an existing directory, as a shared handle: the
+ * same directory opened twice in one process is one environment, as LMDB
+ * demands. `format` says to make the tables when they are missing.
+ *
+ * Returns 0, -ENOENT when there is no index, -EPROTONOSUPPORT, -EBADMSG,
+ * -EBUSY when this process has it open for reading only, or an error of
+ * open(2).
+ */
+CUBBY_MUST_CHECK int index_open(const char *path, bool read_only, bool format,
+				struct index **ret_index);
+/* Accepts NULL. The last handle that wrote syncs. */
+void index_close(struct index *index);
+
+/* Put everything that is committed on the disk. */
+CUBBY_MUST_CHECK int index_sync(struct index *index);
+
+/* The id of the last committed write transaction, of any process; costs no
+ * system call. */
+uint64_t index_version(struct index *index);
+
+/* Bytes of pages in use. */
+uint64_t index_bytes(struct index *index);
+
+CUBBY_MUST_CHECK int index_read(struct index *index,
+				struct index_txn **ret_txn);
+CUBBY_MUST_CHECK int index_write(struct index *index,
+				 struct index_txn **ret_txn);
+
+/* Commit a write transaction. The transaction is freed whatever the result. */
+CUBBY_MUST_CHECK int index_commit(struct index_txn *txn);
+/* End a read transaction, or drop a write transaction. Accepts NULL. */
+void index_end(struct index_txn *txn);
+
+static inline void index_end_scoped(struct index_txn **txn)
+{
+	index_end(*txn);
+}
+#define SCOPED_TXN __attribute__((cleanup(index_end_scoped)))
+
+/*
+ * Has this process been forked since `generation` was taken? Handles of the
+ * parent must not be used then.
+ */
+unsigned index_fork_generation(void);
+
+#endif

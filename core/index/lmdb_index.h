@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files of this folder share, and nobody else sees: the environment,
+ * its tables, and access to one value by its key.
+ */
+#ifndef CUBBY_LMDB_INDEX_H
+#define CUBBY_LMDB_INDEX_H
+
+#include <lmdb.h>
+#include <pthread.h>
+
+#include "index/index.h"
+
+enum { TXN_POOL_SIZE = 32 };
+
+enum table {
+	TABLE_META,
+	TABLE_NAMES,
+	TABLE_NODES,
+	TABLE_SMALL,
+	TABLE_DISPLACED,
+	TABLE_WATCHES,
+	TABLE_COUNT,
+};
+
+struct index {
+	struct index *next; /* in the registry */
+	dev_t dev;
+	ino_t ino;
+	unsigned references; /* guarded by the registry's lock */
+	unsigned generation; /* see index_fork_generation() */
+	bool read_only;
+	bool wrote;
+	MDB_env *env;
+	int watch_fd; /* the file whose bytes watches lock, or -1 */
+	MDB_dbi tables[TABLE_COUNT];
+	pthread_mutex_t lock; /* guards the pool */
+	unsigned pool_count;
+	struct index_txn *pool[TXN_POOL_SIZE]; /* reset read transactions */
+};
+
+struct index_txn {
+	struct index *index;
+	MDB_txn *txn;
+	bool is_write;
+};
+
+/* An error of LMDB as a negative errno. */
+int lmdb_error(int r);
+
+/* One value. A value that is found points into the index. */
+CUBBY_MUST_CHECK int lmdb_get(struct index_txn *txn, enum table table,
+			      const void *key, size_t key_size,
+			      MDB_val *ret_value);
+CUBBY_MUST_CHECK int lmdb_put(struct index_txn *txn, enum table table,
+			      const void *key, size_t key_size,
+			      const void *value, size_t value_size);
+CUBBY_MUST_CHECK int lmdb_delete(struct index_txn *txn, enum table table,
+				 const void *key, size_t key_size);
+
+static inline void lmdb_cursor_close(MDB_cursor **cursor)
+{
+	if (*cursor)
+		mdb_cursor_close(*cursor);
+}
+#define SCOPED_CURSOR __attribute__((cleanup(lmdb_cursor_close)))
+
+CUBBY_MUST_CHECK int lmdb_cursor(struct index_txn *txn, enum table table,
+				 MDB_cursor **ret_cursor);
+/* Move to the first key that is not less than the given one. */
+CUBBY_MUST_CHECK int lmdb_seek(MDB_cursor *cursor, const void *key,
+			       size_t key_size, MDB_val *ret_key,
+			       MDB_val *ret_value);
+CUBBY_MUST_CHECK int lmdb_next(MDB_cursor *cursor, MDB_val *ret_key,
+			       MDB_val *ret_value);
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "format/name.h"
+#include "store/draft.h"
+#include "store/publish.h"
+#include "store/reader.h"
+#include "store/walk.h"
+#include "sys/sys.h"
+
+struct cubby_draft {
+	struct cubby *store;
+	uint64_t id;
+	int fd;
+};
+
+int draft_create_file(struct cubby *store, uint64_t id)
+{
+	char path[LAYOUT_PATH_SIZE];
+
+	layout_draft(id, path);
+	return sys_create(store->dir_fd, path, O_RDWR | O_EXCL);
+}
+
+int draft_open_file(struct cubby *store, uint64_t id)
+{
+	char path[LAYOUT_PATH_SIZE];
+
+	layout_draft(id, path);
+	return sys_open(store->dir_fd, path,
+			store->read_only ? O_RDONLY : O_RDWR);
+}
+
+void draft_delete_file(struct cubby *store, uint64_t id)
+{
+	char path[LAYOUT_PATH_SIZE];
+
+	layout_draft(id, path);
+	IGNORE(sys_unlink(store->dir_fd, path)); /* nothing refers to it */
+}
+
+uint32_t draft_mode(uint32_t mode)
+{
+	return mode & 0777;
+}
+
+int draft_load(struct cubby *store, uint64_t entry, int fd)
+{
+	SCOPED_FREE uint8_t *buffer = malloc(FRAME_SIZE);
+	struct cubby_reader *reader = NULL;
+	uint64_t offset = 0;
+	ssize_t size;
+	int r;
+
+	if (!buffer)
+		return -ENOMEM;
+	r = reader_open(store, entry, &reader);
+	if (r < 0)
+		return r;
+	while ((size = cubby_reader_pread(reader, buffer, FRAME_SIZE, offset)) >
+	       0) {
+		size_t part = (size_t)size;
+
+		r = sys_pwrite(fd, buffer, part, offset);
+		if (r < 0)
+			break;
+		offset += part;
+	}
+	cubby_reader_close(reader);
+	return size < 0 ? (int)size : r;
+}
+
+int cubby_draft_new(struct cubby *store, uint64_t base,
+		    struct cubby_draft **ret_draft)
+{
+	struct cubby_draft *draft = NULL;
+	int r = store_verify_writable(store);
+
+	if (r < 0)
+		return r;
+	draft = calloc(1, sizeof(*draft));
+	if (!draft)
+		return -ENOMEM;
+	draft->store = store;
+	r = store_new_id(store, &draft->id);
+	draft->fd = r < 0 ? r : draft_create_file(store, draft->id);
+	if (draft->fd < 0) {
+		r = draft->fd;
+		free(draft);
+		return r;
+	}
+	if (base != 0)
+		r = draft_load(store, base, draft->fd);
+	if (r < 0) {
+		cubby_draft_drop(draft);
+		return r;
+	}
+	*ret_draft = draft;
+	return 0;
+}
+
+uint64_t cubby_draft_id(const struct cubby_draft *draft)
+{
+	return draft->id;
+}
+
+int cubby_draft_fd(const struct cubby_draft *draft)
+{
+	return draft->fd;
+}
+
+static int publish_plain(struct cubby_draft *draft, uint64_t parent,
+			 const char *name, const struct cubby_owner *owner,
+			 struct record *ret_record)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	int r = update_begin(draft->store, &update);
+
+	*ret_record = (struct record){
+		.kind = CUBBY_PLAIN,
+		.mode = draft_mode(owner->mode),
+		.uid = owner->uid,
+		.gid = owner->gid,
+		.name = "",
+	};
+	if (r == 0)
+		r = update_insert(&update, parent, name, strlen(name),
+				  draft->id, ret_record);
+	return r < 0 ? r : update_commit(&update);
+}
+
+static int publish_entry(struct cubby_draft *draft, uint64_t parent,
+			 const char *name, const struct cubby_owner *owner,
+			 struct record *ret_record)
+{
+	SCOPED_PUBLICATION struct publication publication = {.draft_fd = -1};
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	int r;
+
+	r = publication_from_draft(&publication, draft->store, draft->id,
+				   draft->fd, parent, name);
+	if (r == 0)
+		r = update_begin(draft->store, &update);
+	if (r < 0)
+		return r;
+	publication.record.mode = draft_mode(owner->mode);
+	publication.record.uid = owner->uid;
+	publication.record.gid = owner->gid;
+	r = publish_insert(&update, parent, name, draft->id,
+			   &publication.encoder, &publication.record);
+	if (r == 0)
+		r = update_commit(&update);
+	if (r < 0)
+		return r;
+	publication.encoder.is_published = true;
+	draft_delete_file(draft->store, draft->id);
+	*ret_record = publication.record;
+	return 0;
+}
+
+int cubby_draft_publish(struct cubby_draft *draft, uint64_t parent,
+			const char *name, const struct cubby_owner *owner,
+			struct cubby_attr *ret_attr)
+{
+	struct record record;
+	struct stat file;
+	int r = name_verify(name, strlen(name));
+
+	if (r == 0)
+		r = store_verify_writable(draft->store);
+	if (r == 0 && name_is_entry(name))
+		r = publish_entry(draft, parent, name, owner, &record);
+	else if (r == 0)
+		r = publish_plain(draft, parent, name, owner, &record);
+	if (r < 0)
+		return r;
+	*ret_attr = record_attr(draft->id, &record);
+	if (record.kind == CUBBY_PLAIN && sys_fstat(draft->fd, &file) == 0) {
+		ret_attr->size = (uint64_t)file.st_size;
+		ret_attr->stored_size = (uint64_t)file.st_blocks * 512;
+	}
+	sys_close(&draft->fd);
+	free(draft);
+	return 0;
+}
+
+void cubby_draft_drop(struct cubby_draft *draft)
+{
+	if (!draft)
+		return;
+	if (store_verify_process(draft->store) == 0)
+		draft_delete_file(draft->store, draft->id);
+	sys_close(&draft->fd);
+	free(draft);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files of content that is not published: drafts and plain files, named by id.
+ */
+#ifndef CUBBY_DRAFT_H
+#define CUBBY_DRAFT_H
+
+#include "cubby/tree.h"
+#include "store/encoder.h"
+#include "store/store.h"
+
+/* Make the file of a new id. Returns a descriptor. */
+CUBBY_MUST_CHECK int draft_create_file(struct cubby *store, uint64_t id);
+CUBBY_MUST_CHECK int draft_open_file(struct cubby *store, uint64_t id);
+void draft_delete_file(struct cubby *store, uint64_t id);
+
+/* Append the content of an entry to an empty file. */
+CUBBY_MUST_CHECK int draft_load(struct cubby *store, uint64_t entry, int fd);
+
+/* The permission bits that a node may have. */
+uint32_t draft_mode(uint32_t mode);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ *  1. Content of at most one frame is kept in memory until the end, so that a
+ *     small entry never touches a file and other ones are written at once.
+ *  2. Whether to compress is decided by the first frame, for all: the reader of
+ *     a raw blob then never decodes. Later frames that do not compress cost
+ *     zstd three bytes.
+ *  3. The blob file is written under its final name: it is not an entry before
+ *     it has a footer and a record.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "store/encoder.h"
+#include "sys/sys.h"
+
+void encoder_init(struct encoder *encoder, struct cubby *store, uint64_t id)
+{
+	*encoder = (struct encoder){.store = store, .id = id, .fd = -1};
+}
+
+void encoder_done(struct encoder *encoder)
+{
+	char path[LAYOUT_PATH_SIZE];
+
+	if (encoder->fd >= 0 && !encoder->is_published) {
+		layout_blob(encoder->id, path);
+		IGNORE(sys_unlink(encoder->store->dir_fd,
+				  path)); /* only space */
+	}
+	sys_close(&encoder->fd);
+	free(TAKE(encoder->raw));
+	free(TAKE(encoder->stored));
+	free(TAKE(encoder->frames));
+}
+
+int encoder_create_blob(struct cubby *store, uint64_t id)
+{
+	char path[LAYOUT_PATH_SIZE];
+	char directory[LAYOUT_PATH_SIZE];
+	int fd;
+	int r;
+
+	layout_blob(id, path);
+	/* Truncate: a dead process may have left one, from before the id was
+	 * published. */
+	fd = sys_create(store->dir_fd, path, O_WRONLY | O_TRUNC);
+	if (fd != -ENOENT)
+		return fd;
+	layout_blob_directory(id, directory);
+	r = sys_mkdir(store->dir_fd, directory);
+	if (r < 0 && r != -EEXIST)
+		return r;
+	return sys_create(store->dir_fd, path, O_WRONLY | O_TRUNC);
+}
+
+static int add_row(struct encoder *encoder, const void *stored, size_t size)
+{
+	if (encoder->frame_count == encoder->frame_capacity) {
+		uint64_t capacity = encoder->frame_capacity * 2 + 8;
+		struct frame *more = realloc(encoder->frames,
+					     (size_t)capacity * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		encoder->frames = more;
+		encoder->frame_capacity = capacity;
+	}
+	encoder->frames[encoder->frame_count] = (struct frame){
+		.stored_size = (uint32_t)size,
+		.check = check_frame(encoder->id, encoder->frame_count, stored,
+				     size),
+	};
+	encoder->frame_count++;
+	encoder->payload_size += size;
+	return 0;
+}
+
+/*
+ * Make the stored bytes of one frame and its row of the table. They are in
+ * `*ret_stored`, which is encoder->stored or `data` itself.
+ */
+static int encode_frame(struct encoder *encoder, const void *data, size_t size,
+			const void **ret_stored, size_t *ret_size)
+{
+	ssize_t made = 0;
+
+	if (!encoder->stored)
+		encoder->stored = malloc(codec_bound(FRAME_SIZE));
+	if (!encoder->stored)
+		return -ENOMEM;
+	if (!encoder->codec_chosen || encoder->codec == CODEC_ZSTD) {
+		made = codec_compress(encoder->stored, data, size);
+		if (made < 0)
+			return (int)made;
+	}
+	if (!encoder->codec_chosen) {
+		encoder->codec =
+			codec_pays((size_t)made, size) ? CODEC_ZSTD : CODEC_RAW;
+		encoder->codec_chosen = true;
+	}
+	if (encoder->codec == CODEC_RAW) {
+		*ret_stored = data;
+		*ret_size = size;
+	} else {
+		*ret_stored = encoder->stored;
+		*ret_size = (size_t)made;
+	}
+	return add_row(encoder, *ret_stored, *ret_size);
+}
+
+/* Write one frame, of which it is known that it is not the only one, or too
+ * large for the index, to the blob file. */
+static int append(struct encoder *encoder, const void *stored, size_t size)
+{
+	if (encoder->fd < 0) {
+		int fd = encoder_create_blob(encoder->store, encoder->id);
+
+		if (fd < 0)
+			return fd;
+		encoder->fd = fd;
+	}
+	return sys_pwrite(encoder->fd, stored, size,
+			  encoder->payload_size - size);
+}
+
+static int flush_frame(struct encoder *encoder, const void *data)
+{
+	const void *stored;
+	size_t size;
+	int r = encode_frame(encoder, data, FRAME_SIZE, &stored, &size);
+
+	return r < 0 ? r : append(encoder, stored, size);
+}
+
+int encoder_write(struct encoder *encoder, const void *data, size_t size)
+{
+	const uint8_t *from = data;
+	size_t part;
+	int r;
+
+	if (size > CUBBY_SIZE_MAX - encoder->size)
+		return -EFBIG;
+	if (size == 0)
+		return 0;
+	if (!encoder->raw) {
+		encoder->raw = malloc(FRAME_SIZE);
+		if (!encoder->raw)
+			return -ENOMEM;
+	}
+	encoder->size += size;
+	while (size > 0) {
+		/* A full frame goes out when more content comes. */
+		if (encoder->raw_size == FRAME_SIZE) {
+			r = flush_frame(encoder, encoder->raw);
+			if (r < 0)
+				return r;
+			encoder->raw_size = 0;
+		}
+		if (encoder->raw_size == 0 && size > FRAME_SIZE) {
+			r = flush_frame(encoder, from);
+			if (r < 0)
+				return r;
+			part = FRAME_SIZE;
+		} else {
+			part = min_size(size, FRAME_SIZE - encoder->raw_size);
+			memcpy(encoder->raw + encoder->raw_size, from, part);
+			encoder->raw_size += part;
+		}
+		from += part;
+		size -= part;
+	}
+	return 0;
+}
+
+int encoder_append_footer(int fd, struct footer *footer,
+			  const struct origin *origin,
+			  struct record *ret_record)
+{
+	SCOPED_FREE uint8_t *bytes = NULL;
+	struct check check;
+	size_t size;
+	int r;
+
+	footer->path = origin->path;
+	footer->path_size = (uint16_t)strlen(origin->path);
+	footer->name = origin->name;
+	footer->name_size = (uint16_t)strlen(origin->name);
+	size = footer_encoded_size(footer);
+	bytes = malloc(size);
+	if (!bytes)
+		return -ENOMEM;
+	footer_encode(footer, bytes, &check);
+	r = sys_pwrite(fd, bytes, size, footer->payload_size);
+	if (r < 0)
+		return r;
+	*ret_record = (struct record){
+		.kind = CUBBY_ENTRY,
+		.codec = footer->codec,
+		.place = PLACE_BLOB,
+		.mtime_ns = footer->mtime_ns,
+		.size = footer->size,
+		.stored_size = footer->payload_size + size,
+		.check = check,
+	};
+	return 0;
+}
+
+int encoder_finish(struct encoder *encoder, const struct origin *origin,
+		   struct record *ret_record)
+{
+	const bool is_single = encoder->frame_count == 0;
+	struct footer footer;
+	const void *stored = NULL;
+	size_t size = 0;
+	int r = 0;
+
+	if (encoder->raw_size > 0)
+		r = encode_frame(encoder, encoder->raw, encoder->raw_size,
+				 &stored, &size);
+	if (r < 0)
+		return r;
+	if (is_single && size <= SMALL_MAX) {
+		if (encoder->codec == CODEC_RAW && size > 0)
+			memcpy(encoder->stored, stored, size);
+		encoder->stored_size = size;
+		*ret_record = (struct record){
+			.kind = CUBBY_ENTRY,
+			.codec = encoder->codec,
+			.place = PLACE_INDEX,
+			.mtime_ns = sys_now_ns(),
+			.size = encoder->size,
+			.stored_size = size,
+			.check = check_frame(encoder->id, 0, stored, size),
+		};
+		return 0;
+	}
+	r = append(encoder, stored, size);
+	if (r < 0)
+		return r;
+	footer = (struct footer){
+		.id = encoder->id,
+		.size = encoder->size,
+		.payload_size = encoder->payload_size,
+		.mtime_ns = sys_now_ns(),
+		.codec = encoder->codec,
+		.frame_count = encoder->frame_count,
+		.frames = encoder->frames,
+	};
+	return encoder_append_footer(encoder->fd, &footer, origin, ret_record);
+}

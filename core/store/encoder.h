@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Content to stored bytes: cut into frames, compressed, checked, and put where
+ * it belongs by its size. What an encoder makes has no name: nobody can see it
+ * before the caller inserts its record.
+ */
+#ifndef CUBBY_ENCODER_H
+#define CUBBY_ENCODER_H
+
+#include "format/footer.h"
+#include "format/record.h"
+#include "store/layout.h"
+#include "store/store.h"
+
+enum {
+	/*
+	 * Stored bytes up to here live in the index: two pages of LMDB beside
+	 * the header of an overflow page. A file of its own would take a block
+	 * and an inode, and an open on every get.
+	 */
+	SMALL_MAX = 2 * 4096 - 16,
+};
+
+struct encoder {
+	struct cubby *store;
+	uint64_t id;
+	enum codec codec;
+	bool codec_chosen;
+	uint64_t size;	       /* bytes taken so far */
+	uint64_t payload_size; /* bytes written to the blob file */
+	uint8_t *raw; /* the frame being filled: FRAME_SIZE, on demand */
+	size_t raw_size;
+	uint8_t *stored;    /* one frame as stored, and a footer behind it */
+	size_t stored_size; /* of an entry in the index */
+	struct frame *frames;
+	uint64_t frame_count;
+	uint64_t frame_capacity;
+	int fd;		   /* of the blob file, or -1 */
+	bool is_published; /* the blob file belongs to a node */
+};
+
+/* Where an entry is published, kept in its footer. Both may be empty. */
+struct origin {
+	const char *path;
+	const char *name;
+};
+
+/* The caller ends with encoder_done(). */
+void encoder_init(struct encoder *encoder, struct cubby *store, uint64_t id);
+
+/* Append content. -EFBIG beyond CUBBY_SIZE_MAX. */
+CUBBY_MUST_CHECK int encoder_write(struct encoder *encoder, const void *data,
+				   size_t size);
+
+/*
+ * No more content. `*ret_record` is an entry's record without name and owner;
+ * with PLACE_INDEX its bytes are encoder->stored.
+ */
+CUBBY_MUST_CHECK int encoder_finish(struct encoder *encoder,
+				    const struct origin *origin,
+				    struct record *ret_record);
+
+/* Deletes the blob file unless encoder->is_published. */
+void encoder_done(struct encoder *encoder);
+#define SCOPED_ENCODER __attribute__((cleanup(encoder_done)))
+
+/* Make and open the blob file of `id`. Returns a descriptor. */
+CUBBY_MUST_CHECK int encoder_create_blob(struct cubby *store, uint64_t id);
+
+/* Append the footer to a file that holds the payload: what makes it a blob. The
+ * names of `footer` are taken from `origin`. */
+CUBBY_MUST_CHECK int encoder_append_footer(int fd, struct footer *footer,
+					   const struct origin *origin,
+					   struct record *ret_record);
+
+#endif

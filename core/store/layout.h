@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The names of files in a store: all of them, and only here. They are made of
+ * ids; what a client names never becomes part of a path.
+ */
+#ifndef CUBBY_LAYOUT_H
+#define CUBBY_LAYOUT_H
+
+#include <stdint.h>
+
+enum { LAYOUT_PATH_SIZE = 40 };
+
+#define LAYOUT_INDEX "index"
+#define LAYOUT_INDEX_DATA "index/data.mdb"
+#define LAYOUT_WATCHES "index/watches"
+#define LAYOUT_BLOBS "blobs"
+#define LAYOUT_DRAFTS "drafts"
+#define LAYOUT_QUARANTINE "quarantine"
+
+void layout_blob(uint64_t id, char ret_path[LAYOUT_PATH_SIZE]);
+/* The directory of layout_blob(). */
+void layout_blob_directory(uint64_t id, char ret_path[LAYOUT_PATH_SIZE]);
+/* Drafts and plain files. */
+void layout_draft(uint64_t id, char ret_path[LAYOUT_PATH_SIZE]);
+void layout_quarantine(uint64_t id, char ret_path[LAYOUT_PATH_SIZE]);
+
+#endif

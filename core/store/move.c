@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Renaming, in its three forms: publish (a plain file gets an entry name),
+ * unpublish (an entry gets another one), and move (all else). The bytes are
+ * made before the update; if the node is not what it was by then, the whole
+ * starts again.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "cubby/tree.h"
+#include "format/name.h"
+#include "index/nodes.h"
+#include "store/draft.h"
+#include "store/publish.h"
+#include "store/tree.h"
+#include "store/walk.h"
+#include "sys/sys.h"
+
+struct move {
+	struct cubby *store;
+	uint64_t parent;
+	const char *name;
+	uint64_t new_parent;
+	const char *new_name;
+	bool replace;
+	struct node node; /* what is moved, as it was found */
+};
+
+/* Begin the update: the node is still there, and has lost its old name. */
+static int begin(const struct move *move, struct update *update)
+{
+	struct node node;
+	uint64_t id;
+	int r = update_begin(move->store, update);
+
+	if (r == 0)
+		r = walk_child(update->txn, move->parent, move->name,
+			       strlen(move->name), &node);
+	if (r < 0)
+		return r;
+	if (node.id != move->node.id ||
+	    node.record.kind != move->node.record.kind)
+		return -EAGAIN;
+	if (!move->replace &&
+	    names_get(update->txn, move->new_parent, move->new_name,
+		      strlen(move->new_name), &id) == 0)
+		return -EEXIST;
+	return update_detach(update, node.id, &node.record);
+}
+
+static void take_owner(struct record *record, const struct node *node)
+{
+	record->mode = node->record.mode;
+	record->uid = node->record.uid;
+	record->gid = node->record.gid;
+}
+
+static int publish(struct move *move, struct record *ret_record)
+{
+	SCOPED_FD int fd = draft_open_file(move->store, move->node.id);
+	SCOPED_PUBLICATION struct publication publication = {.draft_fd = -1};
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	int r;
+
+	if (fd < 0)
+		return fd;
+	r = publication_from_draft(&publication, move->store, move->node.id, fd,
+				   move->new_parent, move->new_name);
+	if (r == 0)
+		r = begin(move, &update);
+	if (r < 0)
+		return r;
+	take_owner(&publication.record, &move->node);
+	r = publish_insert(&update, move->new_parent, move->new_name,
+			   move->node.id, &publication.encoder,
+			   &publication.record);
+	if (r == 0)
+		r = update_drop_bytes(&update, move->node.id,
+				      &move->node.record);
+	if (r == 0)
+		r = update_commit(&update);
+	if (r < 0)
+		return r;
+	publication.encoder.is_published = true;
+	*ret_record = publication.record;
+	return 0;
+}
+
+static int unpublish(struct move *move, struct record *ret_record)
+{
+	SCOPED_FD int fd = draft_create_file(move->store, move->node.id);
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	struct record record = {.kind = CUBBY_PLAIN, .name = ""};
+	int r;
+
+	/* Another process is at it, or died at it. */
+	if (fd < 0)
+		return fd == -EEXIST ? -EBUSY : fd;
+	r = draft_load(move->store, move->node.id, fd);
+	if (r == 0)
+		r = begin(move, &update);
+	take_owner(&record, &move->node);
+	record.mtime_ns = move->node.record.mtime_ns;
+	if (r == 0)
+		r = update_drop_bytes(&update, move->node.id,
+				      &move->node.record);
+	if (r == 0)
+		r = update_insert(&update, move->new_parent, move->new_name,
+				  strlen(move->new_name), move->node.id,
+				  &record);
+	if (r == 0)
+		r = update_commit(&update);
+	if (r < 0) {
+		draft_delete_file(move->store, move->node.id);
+		return r;
+	}
+	*ret_record = record;
+	return 0;
+}
+
+static int move_node(struct move *move, struct record *ret_record)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	int r = begin(move, &update);
+
+	if (r == 0 && move->node.record.kind == CUBBY_DIRECTORY) {
+		r = walk_is_above(update.txn, move->node.id, move->new_parent);
+		if (r > 0)
+			r = -EINVAL;
+	}
+	if (r == 0)
+		r = update_insert(&update, move->new_parent, move->new_name,
+				  strlen(move->new_name), move->node.id,
+				  &move->node.record);
+	if (r == 0)
+		r = update_commit(&update);
+	if (r == 0)
+		*ret_record = move->node.record;
+	return r;
+}
+
+static int find(struct move *move)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	int r = index_read(move->store->index, &txn);
+
+	return r < 0 ? r
+		     : walk_child(txn, move->parent, move->name,
+				  strlen(move->name), &move->node);
+}
+
+static int rename_once(struct move *move, struct record *ret_record)
+{
+	const bool to_entry = name_is_entry(move->new_name);
+	int r = find(move);
+
+	if (r < 0)
+		return r;
+	if (move->parent == move->new_parent &&
+	    strcmp(move->name, move->new_name) == 0) {
+		*ret_record = move->node.record;
+		return move->replace ? 0 : -EEXIST;
+	}
+	if (move->node.record.kind == CUBBY_PLAIN && to_entry)
+		return publish(move, ret_record);
+	if (move->node.record.kind == CUBBY_ENTRY && !to_entry)
+		return unpublish(move, ret_record);
+	return move_node(move, ret_record);
+}
+
+int cubby_rename(struct cubby *store, uint64_t parent, const char *name,
+		 uint64_t new_parent, const char *new_name, unsigned flags,
+		 struct cubby_attr *ret_attr)
+{
+	struct move move = {
+		.store = store,
+		.parent = parent,
+		.name = name,
+		.new_parent = new_parent,
+		.new_name = new_name,
+		.replace = !(flags & CUBBY_RENAME_NOREPLACE),
+	};
+	struct record record;
+	int r = store_verify_writable(store);
+
+	if (flags & ~(unsigned)CUBBY_RENAME_NOREPLACE)
+		return -EINVAL;
+	if (r == 0)
+		r = name_verify(name, strlen(name));
+	if (r == 0)
+		r = name_verify(new_name, strlen(new_name));
+	if (r < 0)
+		return r;
+	do
+		r = rename_once(&move, &record);
+	while (r == -EAGAIN);
+	if (r == 0)
+		tree_attr(store, move.node.id, &record, ret_attr);
+	return r;
+}

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The cache interface: get, add, delete in a directory that is known by its
+ * path.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "cubby/tree.h"
+#include "format/name.h"
+#include "index/nodes.h"
+#include "store/namespace.h"
+#include "store/publish.h"
+#include "store/reader.h"
+#include "store/tree.h"
+#include "store/walk.h"
+#include "sys/sys.h"
+
+int cubby_ns_open(struct cubby *store, const char *path,
+		  struct cubby_ns **ret_ns)
+{
+	struct cubby_ns *ns;
+	int r = store_verify_process(store);
+
+	if (r == 0)
+		r = walk_verify(path);
+	if (r < 0)
+		return r;
+	ns = calloc(1, sizeof(*ns));
+	if (ns)
+		ns->path = strdup(path);
+	if (!ns || !ns->path) {
+		free(ns);
+		return -ENOMEM;
+	}
+	ns->store = store;
+	*ret_ns = ns;
+	return 0;
+}
+
+void cubby_ns_close(struct cubby_ns *ns)
+{
+	if (!ns)
+		return;
+	free(ns->path);
+	free(ns);
+}
+
+int namespace_verify(const struct cubby_ns *ns, const char *name)
+{
+	int r = store_verify_process(ns->store);
+
+	if (r < 0)
+		return r;
+	return name_is_entry(name) ? 0 : -EINVAL;
+}
+
+/* The entry of that name. A namespace that does not exist has none, and what is
+ * no entry is none. */
+static int find_entry(struct index_txn *txn, const char *path, const char *name,
+		      struct node *ret_node)
+{
+	uint64_t directory;
+	int r = walk_find(txn, path, &directory);
+
+	if (r == 0)
+		r = walk_child(txn, directory, name, strlen(name), ret_node);
+	if (r == 0 && ret_node->record.kind != CUBBY_ENTRY)
+		r = -ENOENT;
+	return r == -ENOTDIR ? -ENOENT : r;
+}
+
+static int find(struct cubby_ns *ns, const char *name, struct node *ret_node)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	int r = index_read(ns->store->index, &txn);
+
+	return r < 0 ? r : find_entry(txn, ns->path, name, ret_node);
+}
+
+int cubby_get_name(struct cubby_ns *ns, const char *name,
+		   struct cubby_reader **ret_reader)
+{
+	struct node node;
+	int r = namespace_verify(ns, name);
+
+	if (r < 0)
+		return r;
+	/* The node may be replaced and purged between finding and opening;
+	 * every round means that somebody else has made progress. */
+	do {
+		r = find(ns, name, &node);
+		if (r < 0)
+			return r;
+		r = reader_open(ns->store, node.id, ret_reader);
+	} while (r == -ENOENT || r == -EINVAL || r == -EISDIR);
+	return r;
+}
+
+int cubby_get(struct cubby_ns *ns, const struct cubby_key *key,
+	      struct cubby_reader **ret_reader)
+{
+	char name[CUBBY_KEY_TEXT_SIZE];
+
+	cubby_key_format(key, name);
+	return cubby_get_name(ns, name, ret_reader);
+}
+
+int cubby_stat_name(struct cubby_ns *ns, const char *name,
+		    struct cubby_attr *ret_attr)
+{
+	struct node node;
+	int r = namespace_verify(ns, name);
+
+	if (r == 0)
+		r = find(ns, name, &node);
+	if (r == 0)
+		*ret_attr = record_attr(node.id, &node.record);
+	return r;
+}
+
+int cubby_stat(struct cubby_ns *ns, const struct cubby_key *key,
+	       struct cubby_attr *ret_attr)
+{
+	char name[CUBBY_KEY_TEXT_SIZE];
+
+	cubby_key_format(key, name);
+	return cubby_stat_name(ns, name, ret_attr);
+}
+
+int cubby_delete_name(struct cubby_ns *ns, const char *name)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	struct node node;
+	int r = namespace_verify(ns, name);
+
+	if (r == 0)
+		r = store_verify_writable(ns->store);
+	/* Without the lock of the writers first: most often it is a miss. */
+	if (r == 0)
+		r = find(ns, name, &node);
+	if (r == 0)
+		r = update_begin(ns->store, &update);
+	if (r == 0)
+		r = find_entry(update.txn, ns->path, name, &node);
+	if (r == 0)
+		r = update_remove(&update, node.id, &node.record);
+	if (r == 0)
+		r = update_commit(&update);
+	return r == -ENOENT ? 0 : r;
+}
+
+int cubby_delete(struct cubby_ns *ns, const struct cubby_key *key)
+{
+	char name[CUBBY_KEY_TEXT_SIZE];
+
+	cubby_key_format(key, name);
+	return cubby_delete_name(ns, name);
+}
+
+static int insert(struct cubby_ns *ns, const char *name,
+		  const struct encoder *encoder, const struct record *record)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	struct walk_ids ids = {.ids = NULL};
+	uint64_t directory;
+	int r = walk_new_ids(ns->store, ns->path, &ids);
+
+	if (r == 0)
+		r = update_begin(ns->store, &update);
+	if (r == 0)
+		r = walk_make(&update, ns->path, &ids, &directory);
+	if (r == 0)
+		r = publish_insert(&update, directory, name, encoder->id,
+				   encoder, record);
+	if (r == 0)
+		r = update_commit(&update);
+	free(ids.ids);
+	return r;
+}
+
+int namespace_publish(struct cubby_ns *ns, const char *name,
+		      struct encoder *encoder)
+{
+	const struct origin origin = {.path = ns->path, .name = name};
+	struct record record;
+	int r = encoder_finish(encoder, &origin, &record);
+
+	if (r < 0)
+		return r;
+	record.mode = 0644;
+	record.uid = sys_uid();
+	record.gid = sys_gid();
+	record.name = "";
+	/* Again when directories were deleted between count and update. */
+	do
+		r = insert(ns, name, encoder, &record);
+	while (r == -EAGAIN);
+	if (r == 0)
+		encoder->is_published = true;
+	return r;
+}

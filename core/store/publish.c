@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Adopting: a file whose content does not compress gets a footer and a second
+ * name below blobs/. Until the update is committed the first name stays, so
+ * that a failure can cut the footer off again and nothing is lost. A process
+ * that dies in between leaves a temporary file with a footer behind its
+ * content; it is not an entry.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "index/nodes.h"
+#include "store/publish.h"
+#include "store/walk.h"
+#include "sys/sys.h"
+
+/* Does the frame at `offset` compress? Returns 1, 0, or an error. */
+static int frame_pays(int fd, uint64_t offset, uint8_t *raw, uint8_t *stored)
+{
+	ssize_t size = sys_pread(fd, raw, FRAME_SIZE, offset);
+	ssize_t made;
+
+	if (size <= 0)
+		return size < 0 ? (int)size : 1;
+	made = codec_compress(stored, raw, (size_t)size);
+	if (made < 0)
+		return (int)made;
+	return codec_pays((size_t)made, (size_t)size);
+}
+
+/* The first frame and the one in the middle tell: an archive may begin with
+ * what does not compress. Returns 1, 0, or an error. */
+static int file_pays(int fd, uint64_t size)
+{
+	SCOPED_FREE uint8_t *raw = malloc(FRAME_SIZE);
+	SCOPED_FREE uint8_t *stored = malloc(codec_bound(FRAME_SIZE));
+	int r;
+
+	if (!raw || !stored)
+		return -ENOMEM;
+	r = frame_pays(fd, 0, raw, stored);
+	if (r == 0 && size > 2 * FRAME_SIZE)
+		r = frame_pays(fd, size / FRAME_SIZE / 2 * FRAME_SIZE, raw,
+			       stored);
+	return r;
+}
+
+/* Fill the frame table of raw content. */
+static int check_file(int fd, struct footer *footer)
+{
+	SCOPED_FREE uint8_t *raw = malloc(FRAME_SIZE);
+
+	if (!raw)
+		return -ENOMEM;
+	for (uint64_t i = 0; i < footer->frame_count; i++) {
+		size_t size = footer_frame_size(footer->size, i);
+		ssize_t n = sys_pread(fd, raw, size, i * FRAME_SIZE);
+
+		if (n < 0)
+			return (int)n;
+		if ((size_t)n != size)
+			return -EIO; /* it has been truncated meanwhile */
+		footer->frames[i].stored_size = (uint32_t)size;
+		footer->frames[i].check = check_frame(footer->id, i, raw, size);
+	}
+	return 0;
+}
+
+static int link_blob(struct cubby *store, uint64_t id)
+{
+	char from[LAYOUT_PATH_SIZE];
+	char to[LAYOUT_PATH_SIZE];
+	int fd;
+	int r;
+
+	layout_draft(id, from);
+	layout_blob(id, to);
+	r = sys_link(store->dir_fd, from, to);
+	if (r != -ENOENT && r != -EEXIST)
+		return r;
+	/* Makes the directory, and empties a dead process's leavings. */
+	fd = encoder_create_blob(store, id);
+	if (fd < 0)
+		return fd;
+	sys_close(&fd);
+	r = sys_unlink(store->dir_fd, to);
+	return r < 0 ? r : sys_link(store->dir_fd, from, to);
+}
+
+static int adopt(struct publication *publication, uint64_t id, uint64_t size,
+		 const struct origin *origin)
+{
+	SCOPED_FREE struct frame *frames = NULL;
+	struct footer footer = {
+		.id = id,
+		.size = size,
+		.payload_size = size,
+		.mtime_ns = sys_now_ns(),
+		.codec = CODEC_RAW,
+		.frame_count = footer_frame_count(size),
+	};
+	int r;
+
+	frames = calloc((size_t)footer.frame_count, sizeof(*frames));
+	if (!frames)
+		return -ENOMEM;
+	footer.frames = frames;
+	r = check_file(publication->draft_fd, &footer);
+	if (r < 0)
+		return r;
+	publication->is_adopted = true;
+	publication->adopted_size = size;
+	r = encoder_append_footer(publication->draft_fd, &footer, origin,
+				  &publication->record);
+	return r < 0 ? r : link_blob(publication->encoder.store, id);
+}
+
+static int encode_file(struct encoder *encoder, int fd)
+{
+	SCOPED_FREE uint8_t *raw = malloc(FRAME_SIZE);
+	ssize_t size;
+	int r;
+
+	if (!raw)
+		return -ENOMEM;
+	for (;;) {
+		size = sys_pread(fd, raw, FRAME_SIZE, encoder->size);
+		if (size <= 0)
+			return (int)size;
+		r = encoder_write(encoder, raw, (size_t)size);
+		if (r < 0)
+			return r;
+	}
+}
+
+static int from_file(struct publication *publication, uint64_t id, int fd,
+		     const struct origin *origin)
+{
+	struct stat file;
+	int pays;
+	int r = sys_fstat(fd, &file);
+
+	if (r < 0)
+		return r;
+	if ((uint64_t)file.st_size > CUBBY_SIZE_MAX)
+		return -EFBIG;
+	if (file.st_size > SMALL_MAX) {
+		pays = file_pays(fd, (uint64_t)file.st_size);
+		if (pays < 0)
+			return pays;
+		if (!pays)
+			return adopt(publication, id, (uint64_t)file.st_size,
+				     origin);
+	}
+	r = encode_file(&publication->encoder, fd);
+	if (r == 0)
+		r = encoder_finish(&publication->encoder, origin,
+				   &publication->record);
+	return r;
+}
+
+int publication_from_draft(struct publication *publication, struct cubby *store,
+			   uint64_t id, int fd, uint64_t parent,
+			   const char *name)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	char path[CUBBY_PATH_MAX + 1];
+	int r = index_read(store->index, &txn);
+
+	*publication = (struct publication){.draft_fd = fd};
+	encoder_init(&publication->encoder, store, id);
+	if (r == 0)
+		r = walk_path(txn, parent, path);
+	index_end(TAKE(txn));
+	if (r < 0)
+		return r;
+	return from_file(publication, id, fd,
+			 &(struct origin){.path = path, .name = name});
+}
+
+int publish_insert(struct update *update, uint64_t parent, const char *name,
+		   uint64_t id, const struct encoder *encoder,
+		   const struct record *record)
+{
+	int r = update_insert(update, parent, name, strlen(name), id, record);
+
+	if (r == 0 && record->place == PLACE_INDEX && encoder->stored_size > 0)
+		r = small_put(update->txn, id, encoder->stored,
+			      encoder->stored_size);
+	return r;
+}
+
+void publication_done(struct publication *publication)
+{
+	char path[LAYOUT_PATH_SIZE];
+
+	if (publication->is_adopted && !publication->encoder.is_published) {
+		layout_blob(publication->encoder.id, path);
+		/* If even this fails, the file keeps its footer and may serve
+		 * as a longer temporary file: never as an entry. */
+		IGNORE(sys_unlink(publication->encoder.store->dir_fd, path));
+		IGNORE(sys_truncate(publication->draft_fd,
+				    publication->adopted_size));
+	}
+	encoder_done(&publication->encoder);
+}

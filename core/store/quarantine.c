@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+
+#include "base/base.h"
+#include "index/nodes.h"
+#include "store/layout.h"
+#include "store/quarantine.h"
+#include "store/update.h"
+#include "sys/sys.h"
+
+enum {
+	FILES_MAX = 64,
+	FILE_SIZE_MAX = 16 * 1024 * 1024,
+};
+
+/* Keep the damaged bytes, if there is room for them. */
+static void keep(struct update *update, uint64_t id,
+		 const struct record *record)
+{
+	const int dir_fd = update->store->dir_fd;
+	char blob[LAYOUT_PATH_SIZE];
+	char target[LAYOUT_PATH_SIZE];
+	const void *data;
+	size_t size;
+	int r;
+
+	if (record->stored_size > FILE_SIZE_MAX ||
+	    sys_count_names(dir_fd, LAYOUT_QUARANTINE, FILES_MAX) >= FILES_MAX)
+		return;
+	layout_quarantine(id, target);
+	if (record->place == PLACE_BLOB) {
+		layout_blob(id, blob);
+		IGNORE(sys_rename(dir_fd, blob, target)); /* it may be gone */
+		return;
+	}
+	r = small_get(update->txn, id, &data, &size);
+	if (r == 0) {
+		SCOPED_FD int fd = sys_create(dir_fd, target, O_WRONLY);
+
+		if (fd >= 0)
+			IGNORE(sys_pwrite(fd, data, size, 0)); /* best effort */
+	}
+}
+
+void quarantine_entry(struct cubby *store, uint64_t id)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	struct record record;
+	uint64_t found;
+	int r = update_begin(store, &update);
+
+	if (r == 0)
+		r = nodes_get(update.txn, id, &record);
+	if (r == 0 && record.kind != CUBBY_ENTRY)
+		r = -ENOENT;
+	/* Only if this very node still has the name: it may have been replaced
+	 * by a good one meanwhile. */
+	if (r == 0)
+		r = names_get(update.txn, record.parent, record.name,
+			      record.name_size, &found);
+	if (r < 0 || found != id)
+		return;
+	keep(&update, id, &record);
+	update.totals.quarantined++;
+	r = update_remove(&update, id, &record);
+	if (r == 0)
+		IGNORE(update_commit(
+			&update)); /* the next reader tries again */
+}

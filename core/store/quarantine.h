@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What failed its check is put aside: no longer an entry, kept for a look, in
+ * bounded number and size.
+ */
+#ifndef CUBBY_QUARANTINE_H
+#define CUBBY_QUARANTINE_H
+
+#include <stdint.h>
+
+#include "store/store.h"
+
+/* Take the entry `id` out of the tree, if it is still there. Works as far as it
+ * can: a store that cannot be written keeps what it has. */
+void quarantine_entry(struct cubby *store, uint64_t id);
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ *  1. No byte is handed out before its frame's checksum was right.
+ *  2. An entry of up to WHOLE_MAX stored bytes is read and checked when it is
+ *     opened, and served from that memory: it is right or a miss, never half.
+ *     A larger one keeps its file open, is checked frame by frame, and may end
+ *     in -EBADMSG after its first frames were read.
+ *  3. A read that covers a whole frame decodes into the caller's buffer; other
+ *     reads go through the last decoded frame, which is kept.
+ *
+ * The lock guards the position, the buffers and the kept frame. Entries in
+ * memory are decoded without it when rule 3 allows.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "cubby/tree.h"
+#include "format/footer.h"
+#include "index/nodes.h"
+#include "store/encoder.h"
+#include "store/layout.h"
+#include "store/quarantine.h"
+#include "store/reader.h"
+#include "sys/sys.h"
+
+enum { WHOLE_MAX = 1024 * 1024 };
+static const uint64_t no_frame = UINT64_MAX;
+
+struct cubby_reader {
+	struct cubby *store;
+	uint64_t id;
+	uint64_t size;
+	enum codec codec;
+	uint64_t frame_count;
+	struct frame *frames;
+	uint64_t *offsets; /* of the stored frames */
+	uint8_t *payload;  /* all stored bytes, checked; or NULL */
+	int fd;		   /* when payload is NULL */
+	pthread_mutex_t lock;
+	uint64_t position;
+	uint8_t *stored; /* one frame as read from fd */
+	uint8_t *kept;	 /* one decoded frame */
+	uint64_t kept_index;
+};
+
+/* ---------------------------------------------------------------- opening */
+
+static int take_frames(struct cubby_reader *reader, struct frame *frames,
+		       uint64_t count)
+{
+	uint64_t offset = 0;
+
+	reader->frames = frames;
+	reader->frame_count = count;
+	reader->offsets = calloc((size_t)count + 1, sizeof(*reader->offsets));
+	if (!reader->offsets)
+		return -ENOMEM;
+	for (uint64_t i = 0; i < count; i++) {
+		reader->offsets[i] = offset;
+		offset += frames[i].stored_size;
+	}
+	return 0;
+}
+
+static bool frame_is_right(const struct cubby_reader *reader, uint64_t index,
+			   const uint8_t *stored)
+{
+	const struct frame *frame = &reader->frames[index];
+	struct check check =
+		check_frame(reader->id, index, stored, frame->stored_size);
+
+	return check_equal(&check, &frame->check);
+}
+
+/* The entry is in the index: one frame, or nothing. */
+static int open_small(struct cubby_reader *reader, struct index_txn *txn,
+		      const struct record *record)
+{
+	const void *data = "";
+	struct frame *frame;
+	size_t size = 0;
+	int r = 0;
+
+	if (record->stored_size > 0)
+		r = small_get(txn, reader->id, &data, &size);
+	if (r < 0 || size != record->stored_size)
+		return r == 0 || r == -ENOENT ? -EBADMSG : r;
+	reader->payload = malloc(size + 1);
+	frame = malloc(sizeof(*frame));
+	if (!reader->payload || !frame) {
+		free(frame);
+		return -ENOMEM;
+	}
+	memcpy(reader->payload, data, size);
+	*frame = (struct frame){.stored_size = (uint32_t)size,
+				.check = record->check};
+	r = take_frames(reader, frame, 1);
+	if (r < 0)
+		return r;
+	if (!frame_is_right(reader, 0, reader->payload))
+		return -EBADMSG;
+	reader->frame_count = footer_frame_count(record->size);
+	return 0;
+}
+
+static int take_footer(struct cubby_reader *reader, const uint8_t *bytes,
+		       size_t size, const struct record *record)
+{
+	struct footer footer;
+	struct check check;
+	int r = footer_decode(bytes, size, record->stored_size, reader->id,
+			      &footer, &check);
+
+	if (r < 0)
+		return r;
+	r = take_frames(reader, footer.frames, footer.frame_count);
+	if (r < 0)
+		return r;
+	/* The footer is a right one; is it the one that the index means? */
+	if (!check_equal(&check, &record->check) ||
+	    footer.size != record->size || footer.codec != record->codec)
+		return -EBADMSG;
+	return 0;
+}
+
+static int open_whole(struct cubby_reader *reader, int fd,
+		      const struct record *record)
+{
+	const size_t size = (size_t)record->stored_size;
+	size_t footer_size;
+	ssize_t n;
+	int r;
+
+	reader->payload = malloc(size + 1);
+	if (!reader->payload)
+		return -ENOMEM;
+	/* One byte more shows a file that is too long. */
+	n = sys_pread(fd, reader->payload, size + 1, 0);
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n != size || size < FOOTER_TAIL_SIZE)
+		return -EBADMSG;
+	r = footer_find(reader->payload + size - FOOTER_TAIL_SIZE, size,
+			&footer_size);
+	if (r == 0)
+		r = take_footer(reader, reader->payload + size - footer_size,
+				footer_size, record);
+	for (uint64_t i = 0; r == 0 && i < reader->frame_count; i++)
+		if (!frame_is_right(reader, i,
+				    reader->payload + reader->offsets[i]))
+			r = -EBADMSG;
+	return r;
+}
+
+static int read_exactly(int fd, void *buffer, size_t size, uint64_t offset)
+{
+	ssize_t n = sys_pread(fd, buffer, size, offset);
+
+	if (n < 0)
+		return (int)n;
+	return (size_t)n == size ? 0 : -EBADMSG;
+}
+
+static int open_large(struct cubby_reader *reader, int fd,
+		      const struct record *record)
+{
+	SCOPED_FREE uint8_t *bytes = NULL;
+	uint8_t tail[FOOTER_TAIL_SIZE];
+	struct stat file;
+	size_t size;
+	int r = sys_fstat(fd, &file);
+
+	if (r < 0)
+		return r;
+	if ((uint64_t)file.st_size != record->stored_size)
+		return -EBADMSG;
+	r = read_exactly(fd, tail, sizeof(tail),
+			 record->stored_size - sizeof(tail));
+	if (r == 0)
+		r = footer_find(tail, record->stored_size, &size);
+	if (r < 0)
+		return r;
+	bytes = malloc(size);
+	if (!bytes)
+		return -ENOMEM;
+	r = read_exactly(fd, bytes, size, record->stored_size - size);
+	return r < 0 ? r : take_footer(reader, bytes, size, record);
+}
+
+static int open_blob(struct cubby_reader *reader, const struct record *record)
+{
+	char path[LAYOUT_PATH_SIZE];
+	int fd;
+
+	layout_blob(reader->id, path);
+	fd = sys_open(reader->store->dir_fd, path, O_RDONLY | O_NONBLOCK);
+	if (fd < 0)
+		return fd == -ELOOP ? -EBADMSG : fd;
+	reader->fd = fd;
+	if (record->stored_size > WHOLE_MAX)
+		return open_large(reader, fd, record);
+	fd = open_whole(reader, fd, record);
+	sys_close(&reader->fd);
+	return fd;
+}
+
+/* One attempt. -ENOENT: the node or its file is not there. */
+static int try_open(struct cubby_reader *reader)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	struct record record;
+	int r = index_read(reader->store->index, &txn);
+
+	if (r == 0)
+		r = nodes_get(txn, reader->id, &record);
+	if (r < 0)
+		return r;
+	if (record.kind != CUBBY_ENTRY)
+		return record.kind == CUBBY_DIRECTORY ? -EISDIR : -EINVAL;
+	reader->size = record.size;
+	reader->codec = record.codec;
+	if (record.place == PLACE_INDEX)
+		return open_small(reader, txn, &record);
+	/* A file is read without a transaction: it may take its time. */
+	index_end(TAKE(txn));
+	return open_blob(reader, &record);
+}
+
+static int node_exists(struct cubby *store, uint64_t id)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	struct record record;
+	int r = index_read(store->index, &txn);
+
+	if (r == 0)
+		r = nodes_get(txn, id, &record);
+	return r;
+}
+
+int reader_open(struct cubby *store, uint64_t id,
+		struct cubby_reader **ret_reader)
+{
+	struct cubby_reader *reader = calloc(1, sizeof(*reader));
+	int r;
+
+	if (!reader)
+		return -ENOMEM;
+	reader->store = store;
+	reader->id = id;
+	reader->fd = -1;
+	reader->kept_index = no_frame;
+	pthread_mutex_init(&reader->lock, NULL);
+	r = try_open(reader);
+	/* No file, but still a node: it was not purged, it has been lost. */
+	if (r == -ENOENT && node_exists(store, id) == 0)
+		r = -EBADMSG;
+	if (r < 0) {
+		cubby_reader_close(reader);
+		if (r == -EBADMSG)
+			quarantine_entry(store, id);
+		return r;
+	}
+	*ret_reader = reader;
+	return 0;
+}
+
+int cubby_open_entry(struct cubby *store, uint64_t id,
+		     struct cubby_reader **ret_reader)
+{
+	int r = store_verify_process(store);
+
+	return r < 0 ? r : reader_open(store, id, ret_reader);
+}
+
+void cubby_reader_close(struct cubby_reader *reader)
+{
+	if (!reader)
+		return;
+	sys_close(&reader->fd);
+	pthread_mutex_destroy(&reader->lock);
+	free(reader->frames);
+	free(reader->offsets);
+	free(reader->payload);
+	free(reader->stored);
+	free(reader->kept);
+	free(reader);
+}
+
+/* ---------------------------------------------------------------- reading */
+
+uint64_t cubby_reader_size(const struct cubby_reader *reader)
+{
+	return reader->size;
+}
+
+/* The stored bytes of a frame, checked. With a file, the lock is held. */
+static int get_stored(struct cubby_reader *reader, uint64_t index,
+		      const uint8_t **ret_stored)
+{
+	size_t size = reader->frames[index].stored_size;
+	int r;
+
+	if (reader->payload) {
+		*ret_stored = reader->payload + reader->offsets[index];
+		return 0;
+	}
+	if (!reader->stored)
+		reader->stored = malloc(codec_bound(FRAME_SIZE));
+	if (!reader->stored)
+		return -ENOMEM;
+	r = read_exactly(reader->fd, reader->stored, size,
+			 reader->offsets[index]);
+	if (r == 0 && !frame_is_right(reader, index, reader->stored))
+		r = -EBADMSG;
+	if (r == 0)
+		*ret_stored = reader->stored;
+	return r;
+}
+
+static int decode(struct cubby_reader *reader, uint64_t index, uint8_t *target)
+{
+	size_t size = footer_frame_size(reader->size, index);
+	const uint8_t *stored = NULL;
+	int r = get_stored(reader, index, &stored);
+
+	if (r < 0)
+		return r;
+	if (reader->codec == CODEC_ZSTD)
+		return codec_decompress(target, size, stored,
+					reader->frames[index].stored_size);
+	memcpy(target, stored, size);
+	return 0;
+}
+
+/* The decoded frame through the kept one. The lock is held. */
+static int decode_kept(struct cubby_reader *reader, uint64_t index)
+{
+	int r;
+
+	if (reader->kept_index == index)
+		return 0;
+	if (!reader->kept)
+		reader->kept = malloc((size_t)(reader->size < FRAME_SIZE
+						       ? reader->size
+						       : FRAME_SIZE));
+	if (!reader->kept)
+		return -ENOMEM;
+	reader->kept_index = no_frame;
+	r = decode(reader, index, reader->kept);
+	if (r == 0)
+		reader->kept_index = index;
+	return r;
+}
+
+/* Copy `size` bytes at `start` of one frame. */
+static int read_frame(struct cubby_reader *reader, uint64_t index, size_t start,
+		      uint8_t *target, size_t size)
+{
+	bool is_whole = size == footer_frame_size(reader->size, index);
+	int r = 0;
+
+	if (is_whole && reader->payload)
+		return decode(reader, index, target);
+	pthread_mutex_lock(&reader->lock);
+	if (is_whole && reader->kept_index != index) {
+		r = decode(reader, index, target);
+	} else {
+		r = decode_kept(reader, index);
+		if (r == 0)
+			memcpy(target, reader->kept + start, size);
+	}
+	pthread_mutex_unlock(&reader->lock);
+	return r;
+}
+
+ssize_t cubby_reader_pread(struct cubby_reader *reader, void *buffer,
+			   size_t size, uint64_t offset)
+{
+	uint8_t *target = buffer;
+	size_t done = 0;
+	int r = store_verify_process(reader->store);
+
+	if (r < 0)
+		return r;
+	if (offset >= reader->size)
+		return 0;
+	if (size > reader->size - offset)
+		size = (size_t)(reader->size - offset);
+	while (done < size) {
+		uint64_t index = (offset + done) / FRAME_SIZE;
+		size_t start = (size_t)((offset + done) % FRAME_SIZE);
+		size_t part = min_size(size - done,
+				       footer_frame_size(reader->size, index) -
+					       start);
+
+		r = read_frame(reader, index, start, target + done, part);
+		if (r == -EBADMSG)
+			quarantine_entry(reader->store, reader->id);
+		if (r < 0)
+			return r;
+		done += part;
+	}
+	return (ssize_t)done;
+}
+
+ssize_t cubby_reader_read(struct cubby_reader *reader, void *buffer,
+			  size_t size)
+{
+	uint64_t position;
+	ssize_t n;
+
+	/* Taken in advance, so that two threads never read the same bytes. */
+	pthread_mutex_lock(&reader->lock);
+	position = reader->position;
+	if (size > reader->size - position)
+		size = (size_t)(reader->size - position);
+	reader->position += size;
+	pthread_mutex_unlock(&reader->lock);
+	n = cubby_reader_pread(reader, buffer, size, position);
+	if (n < 0) {
+		pthread_mutex_lock(&reader->lock);
+		reader->position -= size;
+		pthread_mutex_unlock(&reader->lock);
+	}
+	return n;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Reading one entry, found by its id.
+ */
+#ifndef CUBBY_READER_H
+#define CUBBY_READER_H
+
+#include <stdint.h>
+
+#include "store/store.h"
+
+/*
+ * Open the entry `id`. Returns 0, -ENOENT when there is no such node (any
+ * more), -EISDIR, -EINVAL for a plain file, -EBADMSG for damage, which has then
+ * been put into quarantine, or an error of read(2).
+ */
+CUBBY_MUST_CHECK int reader_open(struct cubby *store, uint64_t id,
+				 struct cubby_reader **ret_reader);
+
+#endif

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "index/meta.h"
+#include "store/layout.h"
+#include "store/store.h"
+#include "sys/sys.h"
+
+/* How many ids a handle takes at once: a transaction is saved for all but one
+ * in so many, and that many may be lost at a close. There are 2^63. */
+enum { ID_BATCH = 256 };
+
+int store_verify_process(const struct cubby *store)
+{
+	return store->generation == index_fork_generation() ? 0 : -ECHILD;
+}
+
+int store_verify_writable(const struct cubby *store)
+{
+	int r = store_verify_process(store);
+
+	if (r < 0)
+		return r;
+	return store->read_only ? -EROFS : 0;
+}
+
+static int reserve_ids(struct cubby *store)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	uint64_t first;
+	int r = index_write(store->index, &txn);
+
+	if (r == 0)
+		r = meta_reserve_ids(txn, ID_BATCH, &first);
+	if (r == 0)
+		r = index_commit(TAKE(txn));
+	if (r == 0) {
+		store->next_id = first;
+		store->end_id = first + ID_BATCH;
+	}
+	return r;
+}
+
+int store_new_id(struct cubby *store, uint64_t *ret_id)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&store->id_lock);
+	if (store->next_id == store->end_id)
+		r = reserve_ids(store);
+	if (r == 0)
+		*ret_id = store->next_id++;
+	pthread_mutex_unlock(&store->id_lock);
+	return r;
+}
+
+static int make_directory(int dir_fd, const char *path)
+{
+	int r = sys_mkdir(dir_fd, path);
+
+	return r == -EEXIST ? 0 : r;
+}
+
+/*
+ * Is there a store, or may there be one? `create` asks for the second. A store
+ * that another process is just making has its index directory first, so that
+ * it is never taken for somebody else's directory.
+ */
+static int find_store(int dir_fd, bool create)
+{
+	struct stat found;
+	int others;
+	int r = sys_stat(dir_fd, LAYOUT_INDEX_DATA, &found);
+
+	if (r != -ENOENT)
+		return r;
+	if (!create) {
+		others = sys_count_names(dir_fd, ".", 1);
+		if (others < 0)
+			return others;
+		return others > 0 ? -ENOTEMPTY : -ENOENT;
+	}
+	others = sys_count_names(dir_fd, ".", INT_MAX);
+	if (others < 0)
+		return others;
+	if (sys_stat(dir_fd, LAYOUT_INDEX, &found) == 0 &&
+	    S_ISDIR(found.st_mode)) {
+		others--;
+		if (sys_count_names(dir_fd, LAYOUT_INDEX, 3) > 2)
+			return -ENOTEMPTY;
+	}
+	return others > 0 ? -ENOTEMPTY : make_directory(dir_fd, LAYOUT_INDEX);
+}
+
+static int make_directories(struct cubby *store)
+{
+	static const char *const paths[] = {LAYOUT_BLOBS, LAYOUT_DRAFTS,
+					    LAYOUT_QUARANTINE};
+	struct stat found;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(paths); i++)
+		r = make_directory(store->dir_fd, paths[i]);
+	if (r == 0 && sys_stat(store->dir_fd, LAYOUT_INDEX_DATA, &found) < 0)
+		r = -EIO;
+	return r;
+}
+
+/* `is_new`: nothing was there before. */
+static int open_parts(struct cubby *store, const char *path, bool create,
+		      bool is_new)
+{
+	char index_path[PATH_MAX];
+	int r;
+
+	if (snprintf(index_path, sizeof(index_path), "%s/" LAYOUT_INDEX,
+		     path) >= (int)sizeof(index_path))
+		return -ENAMETOOLONG;
+	if (asprintf(&store->watches_path, "%s/" LAYOUT_WATCHES, path) < 0) {
+		store->watches_path = NULL;
+		return -ENOMEM;
+	}
+	r = index_open(index_path, store->read_only, create, &store->index);
+	if (r == 0 && !store->read_only)
+		r = make_directories(store);
+	if (r == 0 && is_new)
+		r = index_sync(store->index);
+	if (r == 0 && is_new)
+		r = sys_fsync(store->dir_fd);
+	return r;
+}
+
+/* An absolute path without symlinks, so that a later chdir(2) of the process
+ * changes nothing. */
+static int open_directory(struct cubby *store, const char *path, bool create,
+			  char **ret_path)
+{
+	int r;
+
+	if (create) {
+		r = make_directory(AT_FDCWD, path);
+		if (r < 0)
+			return r;
+	}
+	*ret_path = realpath(path, NULL);
+	if (!*ret_path)
+		return -errno;
+	store->dir_fd = sys_open(AT_FDCWD, *ret_path, O_RDONLY | O_DIRECTORY);
+	return store->dir_fd < 0 ? store->dir_fd : 0;
+}
+
+int cubby_open(const char *path, unsigned flags, struct cubby **ret_store)
+{
+	const bool create = flags & CUBBY_CREATE;
+	SCOPED_FREE char *real_path = NULL;
+	struct cubby *store;
+	struct stat found;
+	bool is_new = false;
+	int r = 0;
+
+	if ((flags & ~(unsigned)(CUBBY_CREATE | CUBBY_READ_ONLY)) ||
+	    flags == (CUBBY_CREATE | CUBBY_READ_ONLY))
+		return -EINVAL;
+	store = calloc(1, sizeof(*store));
+	if (!store)
+		return -ENOMEM;
+	store->dir_fd = -1;
+	store->read_only = flags & CUBBY_READ_ONLY;
+	pthread_mutex_init(&store->id_lock, NULL);
+
+	r = open_directory(store, path, create, &real_path);
+	if (r == 0)
+		is_new = sys_stat(store->dir_fd, LAYOUT_INDEX_DATA, &found) ==
+			 -ENOENT;
+	if (r == 0)
+		r = find_store(store->dir_fd, create);
+	if (r == 0)
+		r = open_parts(store, real_path, create, is_new);
+	store->generation = index_fork_generation();
+	if (r < 0) {
+		cubby_close(store);
+		return r;
+	}
+	*ret_store = store;
+	return 0;
+}
+
+void cubby_close(struct cubby *store)
+{
+	if (!store)
+		return;
+	index_close(store->index);
+	sys_close(&store->dir_fd);
+	free(store->watches_path);
+	pthread_mutex_destroy(&store->id_lock);
+	free(store);
+}
+
+int cubby_get_stats(struct cubby *store, struct cubby_stats *ret_stats)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	struct totals totals;
+	int r = store_verify_process(store);
+
+	if (r == 0)
+		r = index_read(store->index, &txn);
+	if (r == 0)
+		r = totals_get(txn, &totals);
+	if (r < 0)
+		return r;
+	*ret_stats = (struct cubby_stats){
+		.entries = totals.entries,
+		.directories = totals.directories,
+		.plain_files = totals.plain_files,
+		.raw_bytes = totals.raw_bytes,
+		.stored_bytes = totals.stored_bytes,
+		.displaced = totals.displaced,
+		.index_bytes = index_bytes(store->index),
+		.quarantined = totals.quarantined,
+	};
+	return 0;
+}

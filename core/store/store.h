@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The store: what the files of this folder share. Who reads this folder for the
+ * first time reads, in this order: update.h (how anything changes), encoder.h
+ * (content to stored bytes), publish.h (how an entry comes into being),
+ * reader.c (and how it is read).
+ *
+ * Order of locks: a reader's lock, then the lock of ids. Neither is held while
+ * a write transaction of the index is begun, but for the lock of ids, which is
+ * held while ids are reserved; so nobody asks for an id in a transaction.
+ *
+ * Order of changes on disk: the file of a new blob is complete before the
+ * transaction that names it; files are deleted after the transaction that
+ * forgot them. A process that dies in between leaves a file that nothing
+ * refers to, never a name without its file.
+ */
+#ifndef CUBBY_STORE_H
+#define CUBBY_STORE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cubby/cubby.h"
+#include "index/index.h"
+
+struct cubby {
+	int dir_fd;
+	bool read_only;
+	unsigned generation; /* see index_fork_generation() */
+	char *watches_path;
+	struct index *index;
+	pthread_mutex_t id_lock; /* guards the two below */
+	uint64_t next_id;
+	uint64_t end_id;
+};
+
+/* May this process use the handle? Returns 0 or -ECHILD. */
+CUBBY_MUST_CHECK int store_verify_process(const struct cubby *store);
+/* The same, and may it write? Returns 0, -ECHILD or -EROFS. */
+CUBBY_MUST_CHECK int store_verify_writable(const struct cubby *store);
+
+/* An id that nobody has had. Not within a write transaction. */
+CUBBY_MUST_CHECK int store_new_id(struct cubby *store, uint64_t *ret_id);
+
+#endif

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "cubby/tree.h"
+#include "index/displaced.h"
+#include "index/nodes.h"
+#include "store/layout.h"
+#include "store/update.h"
+#include "sys/sys.h"
+
+/* At most so many displaced nodes are purged by one transaction, so that none
+ * takes long; the rest goes with the next. */
+enum { PURGE_BATCH = 256 };
+
+int update_begin(struct cubby *store, struct update *ret_update)
+{
+	struct update update = {.store = store, .watched = -1};
+	int r = store_verify_writable(store);
+
+	if (r == 0)
+		r = index_write(store->index, &update.txn);
+	if (r == 0)
+		r = totals_get(update.txn, &update.totals);
+	if (r < 0) {
+		index_end(update.txn);
+		return r;
+	}
+	*ret_update = update;
+	return 0;
+}
+
+int update_commit(struct update *update)
+{
+	int r = totals_put(update->txn, &update->totals);
+
+	if (r == 0)
+		r = index_commit(TAKE(update->txn));
+	for (size_t i = 0; r == 0 && i < update->doomed_count; i++) {
+		char path[LAYOUT_PATH_SIZE];
+
+		if (update->doomed[i].is_blob)
+			layout_blob(update->doomed[i].id, path);
+		else
+			layout_draft(update->doomed[i].id, path);
+		/* Nothing refers to it any more; what cannot be deleted is
+		 * only disk space. */
+		IGNORE(sys_unlink(update->store->dir_fd, path));
+	}
+	update_end(update);
+	return r;
+}
+
+void update_end(struct update *update)
+{
+	index_end(TAKE(update->txn));
+	free(TAKE(update->doomed));
+}
+
+static int doom(struct update *update, uint64_t id, bool is_blob)
+{
+	if (update->doomed_count == update->doomed_capacity) {
+		size_t capacity = update->doomed_capacity * 2 + 8;
+		struct doomed *more =
+			realloc(update->doomed, capacity * sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		update->doomed = more;
+		update->doomed_capacity = capacity;
+	}
+	update->doomed[update->doomed_count++] =
+		(struct doomed){.id = id, .is_blob = is_blob};
+	return 0;
+}
+
+/* Count a named node in (1) or out (-1). */
+static void count(struct totals *totals, const struct record *record, int sign)
+{
+	const uint64_t one = (uint64_t)(int64_t)sign;
+
+	switch (record->kind) {
+	case CUBBY_DIRECTORY:
+		totals->directories += one;
+		break;
+	case CUBBY_PLAIN:
+		totals->plain_files += one;
+		break;
+	case CUBBY_ENTRY:
+		totals->entries += one;
+		totals->raw_bytes += one * record->size;
+		totals->stored_bytes += one * record->stored_size;
+		break;
+	}
+}
+
+int update_drop_bytes(struct update *update, uint64_t id,
+		      const struct record *record)
+{
+	int r = 0;
+
+	if (record->kind == CUBBY_PLAIN)
+		return doom(update, id, false);
+	if (record->place == PLACE_BLOB)
+		return doom(update, id, true);
+	if (record->place == PLACE_INDEX)
+		r = small_delete(update->txn, id);
+	return r == -ENOENT ? 0 : r;
+}
+
+static int purge_node(struct update *update, uint64_t id)
+{
+	struct record record;
+	int r = nodes_get(update->txn, id, &record);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = update_drop_bytes(update, id, &record);
+	return r < 0 ? r : nodes_delete(update->txn, id);
+}
+
+struct purging {
+	uint64_t horizon;
+	size_t count;
+	uint64_t numbers[PURGE_BATCH];
+	uint64_t ids[PURGE_BATCH];
+};
+
+static int collect(void *cookie, uint64_t number, uint64_t id, uint64_t parent,
+		   const char *name, size_t name_size)
+{
+	struct purging *purging = cookie;
+
+	(void)parent;
+	(void)name;
+	(void)name_size;
+	if (number >= purging->horizon || purging->count == PURGE_BATCH)
+		return 1;
+	purging->numbers[purging->count] = number;
+	purging->ids[purging->count++] = id;
+	return 0;
+}
+
+int update_purge(struct update *update)
+{
+	struct purging purging = {.count = 0};
+	int r = watches_horizon(update->txn, update->totals.displaced_next,
+				&purging.horizon);
+
+	if (r < 0)
+		return r;
+	update->watched = r;
+	r = displaced_scan(update->txn, 0, collect, &purging);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < purging.count; i++) {
+		r = purge_node(update, purging.ids[i]);
+		if (r == 0)
+			r = displaced_delete(update->txn, purging.numbers[i]);
+		if (r < 0)
+			return r;
+		update->totals.displaced--;
+	}
+	return 0;
+}
+
+int update_detach(struct update *update, uint64_t id,
+		  const struct record *record)
+{
+	uint64_t found;
+	int r = names_get(update->txn, record->parent, record->name,
+			  record->name_size, &found);
+
+	if (r < 0)
+		return r;
+	if (found != id)
+		return -EBADMSG; /* a record that contradicts its name */
+	count(&update->totals, record, -1);
+	return names_delete(update->txn, record->parent, record->name,
+			    record->name_size);
+}
+
+int update_remove(struct update *update, uint64_t id,
+		  const struct record *record)
+{
+	/* The record lies in a page that the next write may change. */
+	char name[CUBBY_NAME_MAX + 1];
+	struct record copy = *record;
+	uint64_t horizon;
+	int r;
+
+	memcpy(name, record->name, record->name_size);
+	copy.name = name;
+	r = update_detach(update, id, &copy);
+	if (r < 0)
+		return r;
+	if (update->watched < 0) {
+		r = watches_horizon(update->txn, update->totals.displaced_next,
+				    &horizon);
+		if (r < 0)
+			return r;
+		update->watched = r;
+	}
+	if (!update->watched) {
+		/* What a dead watch has left behind goes too. */
+		r = update->totals.displaced > 0 ? update_purge(update) : 0;
+		return r < 0 ? r : purge_node(update, id);
+	}
+	update->totals.displaced++;
+	return displaced_put(update->txn, update->totals.displaced_next++, id,
+			     copy.parent, name, copy.name_size);
+}
+
+static int found_name(void *cookie, const char *name, size_t size, uint64_t id)
+{
+	(void)cookie;
+	(void)name;
+	(void)size;
+	(void)id;
+	return 1;
+}
+
+static int displace_for(struct update *update, uint64_t id,
+			enum cubby_kind new_kind)
+{
+	struct record record;
+	int r = nodes_get(update->txn, id, &record);
+
+	if (r < 0)
+		return r == -ENOENT ? -EBADMSG : r;
+	if (record.kind == CUBBY_DIRECTORY && new_kind != CUBBY_DIRECTORY)
+		return -EISDIR;
+	if (record.kind != CUBBY_DIRECTORY && new_kind == CUBBY_DIRECTORY)
+		return -ENOTDIR;
+	if (record.kind == CUBBY_DIRECTORY) {
+		r = names_scan(update->txn, id, "", 0, found_name, NULL);
+		if (r != 0)
+			return r < 0 ? r : -ENOTEMPTY;
+	}
+	return update_remove(update, id, &record);
+}
+
+int update_insert(struct update *update, uint64_t parent, const char *name,
+		  size_t name_size, uint64_t id, const struct record *record)
+{
+	struct record named = *record;
+	struct record directory;
+	uint64_t existing;
+	int r = nodes_get(update->txn, parent, &directory);
+
+	if (r < 0)
+		return r;
+	if (directory.kind != CUBBY_DIRECTORY)
+		return -ENOTDIR;
+	/* A displaced directory still has a record, but is gone. */
+	if (parent != CUBBY_ROOT_ID) {
+		r = names_get(update->txn, directory.parent, directory.name,
+			      directory.name_size, &existing);
+		if (r < 0 || existing != parent)
+			return r < 0 ? r : -ENOENT;
+	}
+	r = names_get(update->txn, parent, name, name_size, &existing);
+	if (r == 0)
+		r = displace_for(update, existing, record->kind);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	named.parent = parent;
+	named.name = name;
+	named.name_size = (uint16_t)name_size;
+	count(&update->totals, &named, 1);
+	r = names_put(update->txn, parent, name, name_size, id);
+	return r < 0 ? r : nodes_put(update->txn, id, &named);
+}

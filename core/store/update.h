@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A change of the tree: one write transaction that keeps names, records, totals
+ * and the queue of displaced nodes in step, and deletes the files of purged
+ * nodes after the commit. Everything that changes the tree goes through here.
+ */
+#ifndef CUBBY_UPDATE_H
+#define CUBBY_UPDATE_H
+
+#include "format/record.h"
+#include "index/index.h"
+#include "index/meta.h"
+#include "store/store.h"
+
+struct doomed {
+	uint64_t id;
+	bool is_blob; /* otherwise a plain file */
+};
+
+struct update {
+	struct cubby *store;
+	struct index_txn *txn;
+	struct totals totals;
+	int watched; /* 1, 0, or -1 for not known yet */
+	struct doomed *doomed;
+	size_t doomed_count;
+	size_t doomed_capacity;
+};
+
+/* Begin; waits for other writers. The caller ends with update_commit() or
+ * update_end(). */
+CUBBY_MUST_CHECK int update_begin(struct cubby *store,
+				  struct update *ret_update);
+/* Commit, delete the files of what was purged, and end. */
+CUBBY_MUST_CHECK int update_commit(struct update *update);
+/* Drop what is not committed. May be called again, and on zeroes. */
+void update_end(struct update *update);
+#define SCOPED_UPDATE __attribute__((cleanup(update_end)))
+
+/*
+ * Give `record` (of a node that has no name) the name, and write it. What has
+ * the name is displaced: a file by a file, an empty directory by a directory.
+ *
+ * Returns 0, -ENOENT when `parent` is gone, -ENOTDIR, -EISDIR, -ENOTEMPTY, or
+ * an error of the index.
+ */
+CUBBY_MUST_CHECK int update_insert(struct update *update, uint64_t parent,
+				   const char *name, size_t name_size,
+				   uint64_t id, const struct record *record);
+
+/* Take away the name of a node; the record is left as it is. */
+CUBBY_MUST_CHECK int update_detach(struct update *update, uint64_t id,
+				   const struct record *record);
+
+/* Take away the name of a node and purge it, or displace it as long as somebody
+ * watches. */
+CUBBY_MUST_CHECK int update_remove(struct update *update, uint64_t id,
+				   const struct record *record);
+
+/* Forget the stored bytes of the entry `id`, which becomes something else. */
+CUBBY_MUST_CHECK int update_drop_bytes(struct update *update, uint64_t id,
+				       const struct record *record);
+
+/* Purge the displaced nodes that all watches have been told of. */
+CUBBY_MUST_CHECK int update_purge(struct update *update);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From paths to nodes and back, within a transaction.
+ */
+#ifndef CUBBY_WALK_H
+#define CUBBY_WALK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cubby/cubby.h"
+#include "format/record.h"
+#include "store/update.h"
+
+/* A node with its name, copied out of the index. */
+struct node {
+	uint64_t id;
+	struct record record; /* its name is `name` */
+	char name[CUBBY_NAME_MAX + 1];
+};
+
+CUBBY_MUST_CHECK int walk_node(struct index_txn *txn, uint64_t id,
+			       struct node *ret_node);
+/* The node that has a name of `size` bytes in `parent`. Returns 0, -ENOENT,
+ * -ENOTDIR when `parent` is a file, or an error of the index. */
+CUBBY_MUST_CHECK int walk_child(struct index_txn *txn, uint64_t parent,
+				const char *name, size_t size,
+				struct node *ret_node);
+
+/* The directory `path` ("a/b", "" for the root). Returns 0, -ENOENT, -ENOTDIR,
+ * or an error of the index. */
+CUBBY_MUST_CHECK int walk_find(struct index_txn *txn, const char *path,
+			       uint64_t *ret_id);
+
+/* The same, making what is missing. `make_id` gives ids, since none may be
+ * asked for in a transaction: see walk_new_ids(). */
+struct walk_ids {
+	uint64_t *ids;
+	size_t count;
+};
+CUBBY_MUST_CHECK int walk_make(struct update *update, const char *path,
+			       struct walk_ids *ids, uint64_t *ret_id);
+
+/* As many ids as `path` has names that do not exist. The caller frees
+ * ids->ids. */
+CUBBY_MUST_CHECK int walk_new_ids(struct cubby *store, const char *path,
+				  struct walk_ids *ret_ids);
+
+/* Is `path` a path of names? Returns 0, -EINVAL or -ENAMETOOLONG. */
+CUBBY_MUST_CHECK int walk_verify(const char *path);
+
+/* The path of the directory `id`, "" for the root, and "" also when it would
+ * not fit. Returns 0, -ENOENT or an error of the index. */
+CUBBY_MUST_CHECK int walk_path(struct index_txn *txn, uint64_t id,
+			       char ret_path[CUBBY_PATH_MAX + 1]);
+
+/* Is `id` the directory `below` or one above it? Returns 1, 0, or an error. */
+CUBBY_MUST_CHECK int walk_is_above(struct index_txn *txn, uint64_t id,
+				   uint64_t below);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "cubby/tree.h"
+#include "index/displaced.h"
+#include "store/update.h"
+#include "sys/sys.h"
+
+/* So many are told before they may be purged. */
+enum { TELL_BATCH = 128 };
+
+struct cubby_watch {
+	struct cubby *store;
+	int fd; /* holds the lock that shows that this watch lives */
+	uint32_t slot;
+	uint64_t told;	  /* all displaced nodes below have been told */
+	uint64_t version; /* of the index, when all was told */
+};
+
+struct told_node {
+	uint64_t id;
+	uint64_t parent;
+	char name[CUBBY_NAME_MAX + 1];
+};
+
+struct telling {
+	size_t count;
+	uint64_t next;
+	struct told_node nodes[TELL_BATCH];
+};
+
+int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	SCOPED_FREE struct cubby_watch *watch = calloc(1, sizeof(*watch));
+	int r;
+
+	if (!watch)
+		return -ENOMEM;
+	watch->store = store;
+	watch->fd = -1;
+	r = update_begin(store, &update);
+	if (r < 0)
+		return r;
+	watch->told = update.totals.displaced_next;
+	r = watches_add(update.txn, store->watches_path, watch->told,
+			&watch->fd, &watch->slot);
+	if (r == 0)
+		r = update_commit(&update);
+	if (r < 0) {
+		sys_close(&watch->fd);
+		return r;
+	}
+	*ret_watch = TAKE(watch);
+	return 0;
+}
+
+static int collect(void *cookie, uint64_t number, uint64_t id, uint64_t parent,
+		   const char *name, size_t name_size)
+{
+	struct telling *telling = cookie;
+	struct told_node *node;
+
+	if (telling->count == TELL_BATCH)
+		return 1;
+	node = &telling->nodes[telling->count++];
+	node->id = id;
+	node->parent = parent;
+	memcpy(node->name, name, name_size);
+	node->name[name_size] = '\0';
+	telling->next = number + 1;
+	return 0;
+}
+
+/* What is new, and is there anything that waits to be purged? */
+static int look(struct cubby_watch *watch, struct telling *telling,
+		uint64_t *ret_displaced)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	struct totals totals;
+	int r = index_read(watch->store->index, &txn);
+
+	telling->count = 0;
+	telling->next = watch->told;
+	if (r == 0)
+		r = totals_get(txn, &totals);
+	if (r == 0 && totals.displaced > 0)
+		r = displaced_scan(txn, watch->told, collect, telling);
+	if (r < 0)
+		return r;
+	*ret_displaced = totals.displaced;
+	return 0;
+}
+
+static int purge(struct cubby_watch *watch, uint64_t next)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	int r = update_begin(watch->store, &update);
+
+	if (r == 0)
+		r = watches_set(update.txn, watch->slot, next);
+	if (r == 0)
+		r = update_purge(&update);
+	if (r == 0)
+		r = update_commit(&update);
+	if (r == 0)
+		watch->told = next;
+	return r;
+}
+
+int cubby_watch_poll(struct cubby_watch *watch, cubby_displaced_fn *fn,
+		     void *cookie)
+{
+	SCOPED_FREE struct telling *telling = NULL;
+	uint64_t version;
+	uint64_t displaced;
+	int r = store_verify_writable(watch->store);
+
+	if (r < 0)
+		return r;
+	version = index_version(watch->store->index);
+	if (version == watch->version)
+		return 0;
+	telling = malloc(sizeof(*telling));
+	if (!telling)
+		return -ENOMEM;
+	do {
+		r = look(watch, telling, &displaced);
+		for (size_t i = 0; r == 0 && i < telling->count; i++)
+			fn(cookie, telling->nodes[i].id,
+			   telling->nodes[i].parent, telling->nodes[i].name);
+		/* Also without news: another watch may have died. */
+		if (r == 0 && displaced > 0)
+			r = purge(watch, telling->next);
+	} while (r == 0 && telling->count == TELL_BATCH);
+	/* The one from before: what came meanwhile is for the next call. */
+	if (r == 0)
+		watch->version = version;
+	return r;
+}
+
+void cubby_watch_close(struct cubby_watch *watch)
+{
+	if (!watch)
+		return;
+	if (store_verify_process(watch->store) == 0) {
+		SCOPED_UPDATE struct update update = {.store = NULL};
+		int r = update_begin(watch->store, &update);
+
+		if (r == 0)
+			r = watches_delete(update.txn, watch->slot);
+		if (r == 0)
+			r = update_purge(&update);
+		/* Otherwise the freed lock says the same. */
+		if (r == 0)
+			IGNORE(update_commit(&update));
+	}
+	sys_close(&watch->fd);
+	free(watch);
+}

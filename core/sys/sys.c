@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "sys/sys.h"
+
+enum { FILE_MODE = 0600, DIRECTORY_MODE = 0700 };
+
+static int result(int r)
+{
+	return r < 0 ? -errno : r;
+}
+
+int sys_open(int dir_fd, const char *path, int flags)
+{
+	int fd;
+
+	do
+		fd = openat(dir_fd, path, flags | O_CLOEXEC | O_NOFOLLOW);
+	while (fd < 0 && errno == EINTR);
+	return result(fd);
+}
+
+int sys_create(int dir_fd, const char *path, int flags)
+{
+	int fd;
+
+	do
+		fd = openat(dir_fd, path,
+			    flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+			    FILE_MODE);
+	while (fd < 0 && errno == EINTR);
+	return result(fd);
+}
+
+void sys_close(int *fd)
+{
+	/* Linux releases the descriptor whatever close answers; what could
+	 * not be written is found by fsync or by the checks of a reader. */
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+ssize_t sys_pread(int fd, void *buffer, size_t size, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pread(fd, (char *)buffer + done, size - done,
+				  (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		done += (size_t)n;
+	}
+	return (ssize_t)done;
+}
+
+int sys_pwrite(int fd, const void *data, size_t size, uint64_t offset)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		ssize_t n = pwrite(fd, (const char *)data + done, size - done,
+				   (off_t)(offset + done));
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return -EIO;
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+int sys_truncate(int fd, uint64_t size)
+{
+	int r;
+
+	do
+		r = ftruncate(fd, (off_t)size);
+	while (r < 0 && errno == EINTR);
+	return result(r);
+}
+
+int sys_fsync(int fd)
+{
+	return result(fsync(fd));
+}
+
+int sys_mkdir(int dir_fd, const char *path)
+{
+	return result(mkdirat(dir_fd, path, DIRECTORY_MODE));
+}
+
+int sys_unlink(int dir_fd, const char *path)
+{
+	return result(unlinkat(dir_fd, path, 0));
+}
+
+int sys_link(int dir_fd, const char *from, const char *to)
+{
+	return result(linkat(dir_fd, from, dir_fd, to, 0));
+}
+
+int sys_rename(int dir_fd, const char *from, const char *to)
+{
+	return result(renameat(dir_fd, from, dir_fd, to));
+}
+
+int sys_fstat(int fd, struct stat *ret_stat)
+{
+	return result(fstat(fd, ret_stat));
+}
+
+int sys_stat(int dir_fd, const char *path, struct stat *ret_stat)
+{
+	return result(fstatat(dir_fd, path, ret_stat, AT_SYMLINK_NOFOLLOW));
+}
+
+int sys_set_mtime(int dir_fd, const char *path, int64_t mtime_ns)
+{
+	int64_t seconds = mtime_ns / 1000000000;
+	int64_t rest = mtime_ns % 1000000000;
+	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
+
+	times[1].tv_sec = (time_t)(rest < 0 ? seconds - 1 : seconds);
+	times[1].tv_nsec = (long)(rest < 0 ? rest + 1000000000 : rest);
+	return result(utimensat(dir_fd, path, times, AT_SYMLINK_NOFOLLOW));
+}
+
+int sys_count_names(int dir_fd, const char *path, int limit)
+{
+	SCOPED_FD int fd = sys_open(dir_fd, path, O_RDONLY | O_DIRECTORY);
+	struct dirent *entry;
+	int count = 0;
+	DIR *dir;
+
+	if (fd < 0)
+		return fd;
+	dir = fdopendir(fd);
+	if (!dir)
+		return -errno;
+	fd = -1; /* closedir() closes it */
+	while (count < limit && (entry = readdir(dir)))
+		count += strcmp(entry->d_name, ".") != 0 &&
+			 strcmp(entry->d_name, "..") != 0 &&
+			 strcmp(entry->d_name, "lost+found") != 0;
+	(void)closedir(dir); /* only read from */
+	return count;
+}
+
+static struct flock byte_lock(uint64_t byte)
+{
+	return (struct flock){
+		.l_type = F_WRLCK,
+		.l_whence = SEEK_SET,
+		.l_start = (off_t)byte,
+		.l_len = 1,
+	};
+}
+
+int sys_lock_byte(int fd, uint64_t byte)
+{
+	struct flock lock = byte_lock(byte);
+	int r = result(fcntl(fd, F_OFD_SETLK, &lock));
+
+	return r == -EACCES ? -EAGAIN : r;
+}
+
+int sys_byte_is_locked(int fd, uint64_t byte)
+{
+	struct flock lock = byte_lock(byte);
+	int r = result(fcntl(fd, F_OFD_GETLK, &lock));
+
+	return r < 0 ? r : lock.l_type != F_UNLCK;
+}
+
+int64_t sys_now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now); /* cannot fail */
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+uint32_t sys_uid(void)
+{
+	return geteuid();
+}
+
+uint32_t sys_gid(void)
+{
+	return getegid();
+}

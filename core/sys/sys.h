@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system calls of the core, with negative errno, EINTR retried, and short
+ * reads and writes continued. All paths are relative to a directory
+ * descriptor, the last part is never followed if it is a symlink, and
+ * descriptors are closed on exec.
+ */
+#ifndef CUBBY_SYS_H
+#define CUBBY_SYS_H
+
+#include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "cubby/cubby.h"
+
+/* Returns a descriptor or a negative errno. */
+CUBBY_MUST_CHECK int sys_open(int dir_fd, const char *path, int flags);
+CUBBY_MUST_CHECK int sys_create(int dir_fd, const char *path, int flags);
+
+/* Close and set to -1; a descriptor below 0 is left alone. */
+void sys_close(int *fd);
+#define SCOPED_FD __attribute__((cleanup(sys_close)))
+
+/* Read up to `size` bytes, less only at the end of the file. */
+CUBBY_MUST_CHECK ssize_t sys_pread(int fd, void *buffer, size_t size,
+				   uint64_t offset);
+/* Write all `size` bytes. Returns 0 or a negative errno. */
+CUBBY_MUST_CHECK int sys_pwrite(int fd, const void *data, size_t size,
+				uint64_t offset);
+
+CUBBY_MUST_CHECK int sys_truncate(int fd, uint64_t size);
+CUBBY_MUST_CHECK int sys_fsync(int fd);
+CUBBY_MUST_CHECK int sys_mkdir(int dir_fd, const char *path);
+CUBBY_MUST_CHECK int sys_unlink(int dir_fd, const char *path);
+CUBBY_MUST_CHECK int sys_link(int dir_fd, const char *from, const char *to);
+CUBBY_MUST_CHECK int sys_rename(int dir_fd, const char *from, const char *to);
+CUBBY_MUST_CHECK int sys_fstat(int fd, struct stat *ret_stat);
+CUBBY_MUST_CHECK int sys_stat(int dir_fd, const char *path,
+			      struct stat *ret_stat);
+/* Set the time of last change and leave that of last access. */
+CUBBY_MUST_CHECK int sys_set_mtime(int dir_fd, const char *path,
+				   int64_t mtime_ns);
+
+/* How many names a directory holds, up to `limit`; "lost+found", which a new
+ * file system has, does not count. */
+CUBBY_MUST_CHECK int sys_count_names(int dir_fd, const char *path, int limit);
+
+/* Lock one byte of a file for this open file, without waiting. Returns 0 or
+ * -EAGAIN. The lock ends with the last descriptor of the open file. */
+CUBBY_MUST_CHECK int sys_lock_byte(int fd, uint64_t byte);
+/* Does another open file hold that lock? Returns 1, 0, or a negative errno. */
+CUBBY_MUST_CHECK int sys_byte_is_locked(int fd, uint64_t byte);
+
+/* The user and the group that this process acts as. */
+uint32_t sys_uid(void);
+uint32_t sys_gid(void);
+
+/* Nanoseconds since 1970. */
+int64_t sys_now_ns(void);
+
+#endif
