@@ -81,6 +81,8 @@ int lmdb_error(int r)
 		return -ENOSPC;
 	case MDB_READERS_FULL:
 		return -EUSERS;
+	case MDB_MAP_RESIZED: /* larger than what could be mapped here */
+		return -ENOMEM;
 	case MDB_VERSION_MISMATCH:
 		return -EPROTONOSUPPORT;
 	case MDB_BAD_TXN:

@@ -5,11 +5,17 @@
 
 #include "base/base.h"
 #include "format/name.h"
+#include "index/nodes.h"
 #include "store/draft.h"
 #include "store/publish.h"
 #include "store/reader.h"
 #include "store/walk.h"
 #include "sys/sys.h"
+
+enum {
+	DRAFT_LOCK = 0, /* the byte of its file that a live draft has locked */
+	SWEEP_AGE_S = 60,
+};
 
 struct cubby_draft {
 	struct cubby *store;
@@ -40,6 +46,49 @@ void draft_delete_file(struct cubby *store, uint64_t id)
 
 	layout_draft(id, path);
 	IGNORE(sys_unlink(store->dir_fd, path)); /* nothing refers to it */
+}
+
+/* Is the file `id` a draft whose process has died? Locks it if so. */
+static bool is_abandoned(struct cubby *store, uint64_t id, int fd)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	struct record record;
+	struct stat file;
+
+	if (sys_lock_byte(fd, DRAFT_LOCK) < 0 || sys_fstat(fd, &file) < 0)
+		return false;
+	/* A new file is neither locked nor in the index for an instant. */
+	if (sys_now_ns() / 1000000000 - file.st_mtim.tv_sec < SWEEP_AGE_S)
+		return false;
+	if (index_read(store->index, &txn) < 0)
+		return false;
+	return nodes_get(txn, id, &record) == -ENOENT;
+}
+
+static int sweep_name(void *cookie, const char *name)
+{
+	struct cubby *store = cookie;
+	char path[LAYOUT_PATH_SIZE];
+	uint64_t id;
+	char *end;
+	int fd;
+
+	id = strtoull(name, &end, 16);
+	layout_draft(id, path);
+	if (*end != '\0' || strcmp(path + strlen(LAYOUT_DRAFTS "/"), name) != 0)
+		return 0; /* not one of ours */
+	fd = draft_open_file(store, id);
+	if (fd < 0)
+		return 0;
+	if (is_abandoned(store, id, fd))
+		draft_delete_file(store, id);
+	sys_close(&fd);
+	return 0;
+}
+
+void draft_sweep(struct cubby *store)
+{
+	IGNORE(sys_scan(store->dir_fd, LAYOUT_DRAFTS, sweep_name, store));
 }
 
 uint32_t draft_mode(uint32_t mode)
@@ -92,7 +141,8 @@ int cubby_draft_new(struct cubby *store, uint64_t base,
 		free(draft);
 		return r;
 	}
-	if (base != 0)
+	r = sys_lock_byte(draft->fd, DRAFT_LOCK);
+	if (r == 0 && base != 0)
 		r = draft_load(store, base, draft->fd);
 	if (r < 0) {
 		cubby_draft_drop(draft);

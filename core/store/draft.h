@@ -14,6 +14,13 @@ CUBBY_MUST_CHECK int draft_create_file(struct cubby *store, uint64_t id);
 CUBBY_MUST_CHECK int draft_open_file(struct cubby *store, uint64_t id);
 void draft_delete_file(struct cubby *store, uint64_t id);
 
+/*
+ * Delete the drafts of processes that died: files that no node has, that nobody
+ * has locked, and that have not been touched for a minute. What cannot be
+ * deleted now is left for the next time.
+ */
+void draft_sweep(struct cubby *store);
+
 /* Append the content of an entry to an empty file. */
 CUBBY_MUST_CHECK int draft_load(struct cubby *store, uint64_t entry, int fd);
 

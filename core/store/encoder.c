@@ -5,16 +5,63 @@
  *  2. Whether to compress is decided by the first frame, for all: the reader of
  *     a raw blob then never decodes. Later frames that do not compress cost
  *     zstd three bytes.
- *  3. The blob file is written under its final name: it is not an entry before
+ *  3. The two buffers of an encoder are kept for the next one: they are just
+ *     large enough that malloc would give them back to the kernel each time,
+ *     and taking them anew costs more than encoding a small entry.
+ *  4. The blob file is written under its final name: it is not an entry before
  *     it has a footer and a record.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "base/base.h"
 #include "store/encoder.h"
 #include "sys/sys.h"
+
+/* The most that is kept: 1 MiB a process. */
+enum { SCRATCH_POOL_SIZE = 4 };
+
+struct scratch {
+	uint8_t raw[FRAME_SIZE];
+	uint8_t stored[]; /* codec_bound(FRAME_SIZE) */
+};
+
+static pthread_mutex_t scratch_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct scratch *scratch_pool[SCRATCH_POOL_SIZE]; /* scratch_lock */
+static unsigned scratch_count;				/* scratch_lock */
+
+static struct scratch *scratch_get(void)
+{
+	struct scratch *scratch = NULL;
+
+	pthread_mutex_lock(&scratch_lock);
+	if (scratch_count > 0)
+		scratch = scratch_pool[--scratch_count];
+	pthread_mutex_unlock(&scratch_lock);
+	if (scratch)
+		return scratch;
+	return malloc(sizeof(*scratch) + codec_bound(FRAME_SIZE));
+}
+
+static void scratch_put(struct scratch *scratch)
+{
+	pthread_mutex_lock(&scratch_lock);
+	if (scratch_count < SCRATCH_POOL_SIZE) {
+		scratch_pool[scratch_count++] = scratch;
+		scratch = NULL;
+	}
+	pthread_mutex_unlock(&scratch_lock);
+	free(scratch);
+}
+
+static int need_scratch(struct encoder *encoder)
+{
+	if (!encoder->scratch)
+		encoder->scratch = scratch_get();
+	return encoder->scratch ? 0 : -ENOMEM;
+}
 
 void encoder_init(struct encoder *encoder, struct cubby *store, uint64_t id)
 {
@@ -31,8 +78,8 @@ void encoder_done(struct encoder *encoder)
 				  path)); /* only space */
 	}
 	sys_close(&encoder->fd);
-	free(TAKE(encoder->raw));
-	free(TAKE(encoder->stored));
+	if (encoder->scratch)
+		scratch_put(TAKE(encoder->scratch));
 	free(TAKE(encoder->frames));
 }
 
@@ -80,19 +127,18 @@ static int add_row(struct encoder *encoder, const void *stored, size_t size)
 
 /*
  * Make the stored bytes of one frame and its row of the table. They are in
- * `*ret_stored`, which is encoder->stored or `data` itself.
+ * `*ret_stored`, which is the scratch or `data` itself.
  */
 static int encode_frame(struct encoder *encoder, const void *data, size_t size,
 			const void **ret_stored, size_t *ret_size)
 {
 	ssize_t made = 0;
+	int r = need_scratch(encoder);
 
-	if (!encoder->stored)
-		encoder->stored = malloc(codec_bound(FRAME_SIZE));
-	if (!encoder->stored)
-		return -ENOMEM;
+	if (r < 0)
+		return r;
 	if (!encoder->codec_chosen || encoder->codec == CODEC_ZSTD) {
-		made = codec_compress(encoder->stored, data, size);
+		made = codec_compress(encoder->scratch->stored, data, size);
 		if (made < 0)
 			return (int)made;
 	}
@@ -105,7 +151,7 @@ static int encode_frame(struct encoder *encoder, const void *data, size_t size,
 		*ret_stored = data;
 		*ret_size = size;
 	} else {
-		*ret_stored = encoder->stored;
+		*ret_stored = encoder->scratch->stored;
 		*ret_size = (size_t)made;
 	}
 	return add_row(encoder, *ret_stored, *ret_size);
@@ -145,16 +191,14 @@ int encoder_write(struct encoder *encoder, const void *data, size_t size)
 		return -EFBIG;
 	if (size == 0)
 		return 0;
-	if (!encoder->raw) {
-		encoder->raw = malloc(FRAME_SIZE);
-		if (!encoder->raw)
-			return -ENOMEM;
-	}
+	r = need_scratch(encoder);
+	if (r < 0)
+		return r;
 	encoder->size += size;
 	while (size > 0) {
 		/* A full frame goes out when more content comes. */
 		if (encoder->raw_size == FRAME_SIZE) {
-			r = flush_frame(encoder, encoder->raw);
+			r = flush_frame(encoder, encoder->scratch->raw);
 			if (r < 0)
 				return r;
 			encoder->raw_size = 0;
@@ -166,7 +210,8 @@ int encoder_write(struct encoder *encoder, const void *data, size_t size)
 			part = FRAME_SIZE;
 		} else {
 			part = min_size(size, FRAME_SIZE - encoder->raw_size);
-			memcpy(encoder->raw + encoder->raw_size, from, part);
+			memcpy(encoder->scratch->raw + encoder->raw_size, from,
+			       part);
 			encoder->raw_size += part;
 		}
 		from += part;
@@ -218,13 +263,12 @@ int encoder_finish(struct encoder *encoder, const struct origin *origin,
 	int r = 0;
 
 	if (encoder->raw_size > 0)
-		r = encode_frame(encoder, encoder->raw, encoder->raw_size,
-				 &stored, &size);
+		r = encode_frame(encoder, encoder->scratch->raw,
+				 encoder->raw_size, &stored, &size);
 	if (r < 0)
 		return r;
 	if (is_single && size <= SMALL_MAX) {
-		if (encoder->codec == CODEC_RAW && size > 0)
-			memcpy(encoder->stored, stored, size);
+		encoder->stored = stored;
 		encoder->stored_size = size;
 		*ret_record = (struct record){
 			.kind = CUBBY_ENTRY,

@@ -21,17 +21,19 @@ enum {
 	SMALL_MAX = 2 * 4096 - 16,
 };
 
+struct scratch;
+
 struct encoder {
 	struct cubby *store;
 	uint64_t id;
 	enum codec codec;
 	bool codec_chosen;
-	uint64_t size;	       /* bytes taken so far */
-	uint64_t payload_size; /* bytes written to the blob file */
-	uint8_t *raw; /* the frame being filled: FRAME_SIZE, on demand */
-	size_t raw_size;
-	uint8_t *stored;    /* one frame as stored, and a footer behind it */
-	size_t stored_size; /* of an entry in the index */
+	uint64_t size;		 /* bytes taken so far */
+	uint64_t payload_size;	 /* bytes written to the blob file */
+	struct scratch *scratch; /* on demand; see encoder.c */
+	size_t raw_size;	 /* of the frame that is being filled */
+	const uint8_t *stored;	 /* of an entry in the index */
+	size_t stored_size;
 	struct frame *frames;
 	uint64_t frame_count;
 	uint64_t frame_capacity;

@@ -131,19 +131,18 @@ int walk_new_ids(struct cubby *store, const char *path,
 int walk_make(struct update *update, const char *path, struct walk_ids *ids,
 	      uint64_t *ret_id)
 {
-	const struct record directory = {
-		.kind = CUBBY_DIRECTORY,
-		.mode = 0755,
-		.uid = sys_uid(),
-		.gid = sys_gid(),
-		.mtime_ns = sys_now_ns(),
-		.name = "",
-	};
+	struct record directory = {
+		.kind = CUBBY_DIRECTORY, .mode = 0755, .name = ""};
 	const char *name;
 	uint64_t id;
 	long size;
 	int r = walk_down(update->txn, &path, &id);
 
+	if (r == 0 && *path != '\0') {
+		directory.uid = sys_uid();
+		directory.gid = sys_gid();
+		directory.mtime_ns = sys_now_ns();
+	}
 	while (r == 0 && (size = name_next(&path, &name)) > 0) {
 		/* Somebody has deleted directories since they were counted. */
 		if (ids->count == 0)

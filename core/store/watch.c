@@ -5,6 +5,7 @@
 #include "base/base.h"
 #include "cubby/tree.h"
 #include "index/displaced.h"
+#include "store/draft.h"
 #include "store/update.h"
 #include "sys/sys.h"
 
@@ -53,6 +54,8 @@ int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
 		sys_close(&watch->fd);
 		return r;
 	}
+	/* Who presents the tree makes the drafts, so it also clears them up. */
+	draft_sweep(store);
 	*ret_watch = TAKE(watch);
 	return 0;
 }

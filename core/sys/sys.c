@@ -142,12 +142,12 @@ int sys_set_mtime(int dir_fd, const char *path, int64_t mtime_ns)
 	return result(utimensat(dir_fd, path, times, AT_SYMLINK_NOFOLLOW));
 }
 
-int sys_count_names(int dir_fd, const char *path, int limit)
+int sys_scan(int dir_fd, const char *path, sys_name_fn *fn, void *cookie)
 {
 	SCOPED_FD int fd = sys_open(dir_fd, path, O_RDONLY | O_DIRECTORY);
 	struct dirent *entry;
-	int count = 0;
 	DIR *dir;
+	int r = 0;
 
 	if (fd < 0)
 		return fd;
@@ -155,12 +155,33 @@ int sys_count_names(int dir_fd, const char *path, int limit)
 	if (!dir)
 		return -errno;
 	fd = -1; /* closedir() closes it */
-	while (count < limit && (entry = readdir(dir)))
-		count += strcmp(entry->d_name, ".") != 0 &&
-			 strcmp(entry->d_name, "..") != 0 &&
-			 strcmp(entry->d_name, "lost+found") != 0;
+	while (r == 0 && (entry = readdir(dir)))
+		if (strcmp(entry->d_name, ".") != 0 &&
+		    strcmp(entry->d_name, "..") != 0)
+			r = fn(cookie, entry->d_name);
 	(void)closedir(dir); /* only read from */
-	return count;
+	return r;
+}
+
+struct count {
+	int count;
+	int limit;
+};
+
+static int count_name(void *cookie, const char *name)
+{
+	struct count *count = cookie;
+
+	count->count += strcmp(name, "lost+found") != 0;
+	return count->count >= count->limit;
+}
+
+int sys_count_names(int dir_fd, const char *path, int limit)
+{
+	struct count count = {.limit = limit};
+	int r = sys_scan(dir_fd, path, count_name, &count);
+
+	return r < 0 ? r : count.count;
 }
 
 static struct flock byte_lock(uint64_t byte)

@@ -42,6 +42,14 @@ CUBBY_MUST_CHECK int sys_stat(int dir_fd, const char *path,
 CUBBY_MUST_CHECK int sys_set_mtime(int dir_fd, const char *path,
 				   int64_t mtime_ns);
 
+/* One name of a directory. Return 0 to go on, anything else to end the scan
+ * with it. */
+typedef int sys_name_fn(void *cookie, const char *name);
+
+/* Visit the names of a directory, without "." and "..". */
+CUBBY_MUST_CHECK int sys_scan(int dir_fd, const char *path, sys_name_fn *fn,
+			      void *cookie);
+
 /* How many names a directory holds, up to `limit`; "lost+found", which a new
  * file system has, does not count. */
 CUBBY_MUST_CHECK int sys_count_names(int dir_fd, const char *path, int limit);
