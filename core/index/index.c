@@ -240,15 +240,16 @@ void index_end(struct index_txn *txn)
 /* ---------------------------------------------------------- open and close */
 
 /* Without a data file of the size that its last commit needs, a read would end
- * the process with SIGBUS. */
-static int verify_size(struct index *index)
+ * the process with SIGBUS. And LMDB leaves that file open for programs that
+ * this process executes, which could write into the index. */
+static int secure_file(struct index *index)
 {
 	MDB_envinfo info;
 	struct stat file;
 	MDB_stat stat;
 	int fd;
 
-	if (mdb_env_get_fd(index->env, &fd) != 0 ||
+	if (mdb_env_get_fd(index->env, &fd) != 0 || sys_close_on_exec(fd) < 0 ||
 	    mdb_env_info(index->env, &info) != 0 ||
 	    mdb_env_stat(index->env, &stat) != 0)
 		return -EBADMSG;
@@ -343,7 +344,7 @@ static int make(const char *path, bool read_only, bool format,
 	index->watch_fd = -1;
 	r = open_env(index, path);
 	if (r == 0)
-		r = verify_size(index);
+		r = secure_file(index);
 	if (r == 0)
 		r = open_tables(index, format);
 	if (r == 0 && !read_only) {

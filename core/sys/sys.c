@@ -86,6 +86,11 @@ int sys_pwrite(int fd, const void *data, size_t size, uint64_t offset)
 	return 0;
 }
 
+int sys_close_on_exec(int fd)
+{
+	return result(fcntl(fd, F_SETFD, FD_CLOEXEC));
+}
+
 int sys_truncate(int fd, uint64_t size)
 {
 	int r;

@@ -29,6 +29,8 @@ CUBBY_MUST_CHECK ssize_t sys_pread(int fd, void *buffer, size_t size,
 CUBBY_MUST_CHECK int sys_pwrite(int fd, const void *data, size_t size,
 				uint64_t offset);
 
+/* For a descriptor that a library has opened. */
+CUBBY_MUST_CHECK int sys_close_on_exec(int fd);
 CUBBY_MUST_CHECK int sys_truncate(int fd, uint64_t size);
 CUBBY_MUST_CHECK int sys_fsync(int fd);
 CUBBY_MUST_CHECK int sys_mkdir(int dir_fd, const char *path);

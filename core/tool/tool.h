@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program `cubby`: what its files share.
+ *
+ * tool_main.c reads the command line, opens the store and runs one command of
+ * its table; each command is a function which gets a call and returns an exit
+ * status. Whatever goes wrong is said by tool_fail(), in one line.
+ */
+#ifndef CUBBY_TOOL_H
+#define CUBBY_TOOL_H
+
+#include <stdbool.h>
+
+#include "cubby/cubby.h"
+
+/* Exit statuses: scripts depend on them. */
+enum tool_status {
+	TOOL_OK = 0,
+	TOOL_MISS = 1,	 /* there is no such entry */
+	TOOL_FAILED = 2, /* and one line on standard error says why */
+};
+
+enum { TOOL_BUFFER_SIZE = 128 * 1024 };
+
+/* One run of a command. */
+struct tool_call {
+	struct cubby *store;	/* NULL for a command without a store */
+	const char *store_path; /* as the user wrote it */
+	const char *operand;	/* what follows the store; NULL if left out */
+	bool json;
+	bool read_only; /* the store could not be opened otherwise */
+};
+
+/* The commands: each returns an exit status. */
+int tool_add(const struct tool_call *call);
+int tool_get(const struct tool_call *call);
+int tool_delete(const struct tool_call *call);
+int tool_list(const struct tool_call *call);
+int tool_stats(const struct tool_call *call);
+int tool_key(const struct tool_call *call);
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cubbyfs: mount a store.
+ *
+ * The process forks first, before the store is opened or a thread exists: an
+ * open store does not survive fork(2). The child does everything and says
+ * through a pipe that the mount is there; only then the parent exits.
+ *
+ * Errors become messages here, one line each.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "guard.h"
+#include "mount.h"
+#include "mountpoint.h"
+#include "options.h"
+#include "pending.h"
+#include "stop.h"
+
+enum { EXIT_BAD_USAGE = 2 };
+
+/* What run() needs; the paths are absolute. */
+struct job {
+	struct options options;
+	char *store;
+	char *mountpoint;
+	struct guard *guard;
+	int ready_fd; /* the parent waits at its other end; -1: no parent */
+};
+
+__attribute__((format(printf, 1, 2))) static int fail(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	fputs("cubbyfs: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	va_end(args);
+	return EXIT_FAILURE;
+}
+
+static int fail_mountpoint(const char *path, int r)
+{
+	switch (r) {
+	case -ENOENT:
+		return fail("%s does not exist: make the directory first",
+			    path);
+	case -ENOTDIR:
+		return fail("%s is not a directory: mount on a directory",
+			    path);
+	case -EBUSY:
+		return fail("a store is already mounted on %s: unmount it "
+			    "first, or use another directory",
+			    path);
+	default:
+		return fail("cannot mount on %s: %s", path, strerror(-r));
+	}
+}
+
+static int fail_store(const char *path, int r)
+{
+	switch (r) {
+	case -ENOENT:
+		return fail("there is no store at %s, and none can be made "
+			    "there",
+			    path);
+	case -ENOTEMPTY:
+		return fail("%s holds something else than a store: give an "
+			    "empty or a new directory",
+			    path);
+	default:
+		return fail("cannot open the store %s: %s", path,
+			    cubby_strerror(r));
+	}
+}
+
+/* Every plain file in use takes a descriptor. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+/* Tell the parent that the mount is there, and leave the terminal. */
+static void report_ready(struct job *job)
+{
+	int null;
+
+	if (job->ready_fd < 0)
+		return;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; null >= 0 && fd <= 2; fd++)
+		dup2(null, fd);
+	if (null > 2)
+		close(null);
+	/* A parent that was killed is not waiting any more. */
+	(void)!write(job->ready_fd, "", 1);
+	close(job->ready_fd);
+	job->ready_fd = -1;
+}
+
+/* What is left when the loop is over, see pending.h. */
+static void settle(struct mount *m, struct stopper *s)
+{
+	if (atomic_load(&s->detached))
+		return;
+	if (mountpoint_is_mounted(s->device)) {
+		/* The connection was cut: nobody closed anything. */
+		mountpoint_detach(s->mountpoint, s->device);
+		return;
+	}
+	pending_publish_all(m);
+}
+
+static int loop(struct job *job, struct mount *m)
+{
+	struct fuse_loop_config *config = fuse_loop_cfg_create();
+	struct stopper s = {.session = m->session,
+			    .mountpoint = job->mountpoint};
+	int r;
+
+	if (!config)
+		return fail("%s", strerror(ENOMEM));
+	fuse_loop_cfg_set_max_threads(config, job->options.max_threads);
+	fuse_loop_cfg_set_idle_threads(config, job->options.max_threads);
+
+	r = mountpoint_device(job->mountpoint, &s.device);
+	if (r == 0) {
+		guard_set_device(job->guard, s.device);
+		r = mount_start(m);
+	}
+	if (r == 0) {
+		r = stop_begin(&s);
+		if (r < 0)
+			mount_stop(m);
+	}
+	if (r < 0) {
+		fuse_loop_cfg_destroy(config);
+		return fail("cannot start: %s", strerror(-r));
+	}
+	report_ready(job);
+	/* Its result is how the loop ended, which settle() finds out. */
+	(void)fuse_session_loop_mt(m->session, config);
+	stop_loop_over(&s);
+	fuse_loop_cfg_destroy(config);
+	mount_stop(m);
+	settle(m, &s);
+	stop_end(&s);
+	return EXIT_SUCCESS;
+}
+
+/* The options that libfuse gets before those of the user. */
+static int add_options(struct job *job)
+{
+	struct fuse_args *args = &job->options.args;
+	char *name = NULL;
+	char *joined = NULL;
+	int r = -1;
+
+	if (asprintf(&name, "fsname=cubby:%s", job->store) < 0)
+		name = NULL;
+	else if (fuse_opt_add_opt(&joined, "subtype=cubby") == 0 &&
+		 fuse_opt_add_opt_escaped(&joined, name) == 0 &&
+		 fuse_opt_insert_arg(args, 1, "-o") == 0)
+		r = fuse_opt_insert_arg(args, 2, joined);
+	free(name);
+	free(joined);
+	return r;
+}
+
+static int with_session(struct job *job, struct mount *m)
+{
+	int r;
+
+	if (add_options(job) < 0)
+		return fail("%s", strerror(ENOMEM));
+	m->session = fuse_session_new(&job->options.args, mount_ops(),
+				      sizeof(struct fuse_lowlevel_ops), m);
+	if (!m->session)
+		return EXIT_FAILURE; /* libfuse has said why, in one line */
+	if (fuse_session_mount(m->session, job->mountpoint) != 0) {
+		fuse_session_destroy(m->session);
+		return EXIT_FAILURE;
+	}
+	r = loop(job, m);
+	fuse_session_unmount(m->session);
+	fuse_session_destroy(m->session);
+	return r;
+}
+
+static int with_store(struct job *job, struct cubby *store)
+{
+	int fd = open(job->store, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct mount m;
+	int r;
+
+	if (fd < 0)
+		return fail("cannot open %s: %s", job->store, strerror(errno));
+	r = mount_init(&m, store, fd, job->options.read_only,
+		       &job->options.timeouts);
+	if (r < 0)
+		return fail_store(job->store, r);
+	r = with_session(job, &m);
+	mount_done(&m);
+	return r;
+}
+
+static int run(struct job *job)
+{
+	unsigned flags =
+		job->options.read_only ? CUBBY_READ_ONLY : CUBBY_CREATE;
+	struct cubby *store;
+	int r;
+
+	stop_block_signals();
+	raise_file_limit();
+	r = guard_begin(job->mountpoint, &job->guard);
+	if (r < 0)
+		return fail("cannot start: %s", strerror(-r));
+	r = cubby_open(job->store, flags, &store);
+	if (r < 0) {
+		r = fail_store(job->store, r);
+	} else {
+		r = with_store(job, store);
+		cubby_close(store);
+	}
+	guard_end(job->guard);
+	return r;
+}
+
+/* Run in a child, and return when the mount is there or has failed. */
+static int run_in_background(struct job *job)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+	ssize_t n;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return fail("cannot start: %s", strerror(errno));
+	fflush(NULL);
+	pid = fork();
+	if (pid < 0)
+		return fail("cannot start: %s", strerror(errno));
+	if (pid == 0) {
+		close(ends[0]);
+		job->ready_fd = ends[1];
+		setsid();
+		if (chdir("/") < 0)
+			return fail("cannot start: %s", strerror(errno));
+		return run(job);
+	}
+	close(ends[1]);
+	do {
+		n = read(ends[0], &byte, 1);
+	} while (n < 0 && errno == EINTR);
+	close(ends[0]);
+	return n == 1 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int mount_job(struct job *job)
+{
+	int r = mountpoint_prepare(job->options.mountpoint, &job->mountpoint);
+
+	if (r < 0)
+		return fail_mountpoint(job->options.mountpoint, r);
+	r = mountpoint_store_path(job->options.store, &job->store);
+	if (r < 0)
+		return fail_store(job->options.store, r);
+	if (mountpoint_overlaps(job->store, job->mountpoint))
+		return fail("the store %s and the mountpoint %s are in each "
+			    "other: give two separate directories",
+			    job->store, job->mountpoint);
+	return job->options.foreground ? run(job) : run_in_background(job);
+}
+
+int main(int argc, char **argv)
+{
+	struct job job = {.ready_fd = -1};
+	int r = EXIT_SUCCESS;
+
+	if (options_parse(argc, argv, &job.options) < 0)
+		r = EXIT_BAD_USAGE;
+	else if (job.options.action == OPTIONS_HELP)
+		options_print_help();
+	else if (job.options.action == OPTIONS_VERSION)
+		options_print_version();
+	else
+		r = mount_job(&job);
+	free(job.store);
+	free(job.mountpoint);
+	options_done(&job.options);
+	return r;
+}

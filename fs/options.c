@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line. An option after -o that is not one of ours is handed to
+ * libfuse as it is, so that a newer libfuse brings its options with it.
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENTRY_TIMEOUT_S 3600.0
+#define NEGATIVE_TIMEOUT_S 1.0
+#define MAX_THREADS 8u
+#define MAX_THREADS_LIMIT 256u
+
+enum {
+	KEY_HELP,
+	KEY_VERSION,
+	KEY_FOREGROUND,
+	KEY_DEBUG,
+	KEY_READ_ONLY,
+};
+
+#define OWN(template, member)                                                  \
+	{                                                                      \
+		template, offsetof(struct options, member), 0                  \
+	}
+
+/* FUSE_OPT_KEY() without its conversion, which not every compiler lets pass. */
+#define KEY(template, key)                                                     \
+	{                                                                      \
+		template, UINT_MAX, key                                        \
+	}
+
+static const struct fuse_opt option_list[] = {
+	OWN("entry_timeout=%lf", timeouts.entry_s),
+	OWN("attr_timeout=%lf", timeouts.attr_s),
+	OWN("negative_timeout=%lf", timeouts.negative_s),
+	OWN("max_threads=%u", max_threads),
+	KEY("-h", KEY_HELP),
+	KEY("--help", KEY_HELP),
+	KEY("-V", KEY_VERSION),
+	KEY("--version", KEY_VERSION),
+	KEY("-f", KEY_FOREGROUND),
+	KEY("-d", KEY_DEBUG),
+	KEY("debug", KEY_DEBUG),
+	KEY("ro", KEY_READ_ONLY),
+	FUSE_OPT_END,
+};
+
+static int usage_error(const char *what, const char *arg)
+{
+	fprintf(stderr, "cubbyfs: %s%s (try: cubbyfs --help)\n", what, arg);
+	return -1;
+}
+
+static int take_operand(struct options *o, const char *arg)
+{
+	char **to = !o->store	     ? &o->store
+		    : !o->mountpoint ? &o->mountpoint
+				     : NULL;
+
+	if (!to)
+		return usage_error("one argument too many: ", arg);
+	*to = strdup(arg);
+	return *to ? 0 : -1;
+}
+
+/* Returns 1 to leave the argument for libfuse, 0 to take it, -1 to end. */
+static int take_option(void *data, const char *arg, int key,
+		       struct fuse_args *outargs)
+{
+	struct options *o = data;
+
+	(void)outargs;
+	switch (key) {
+	case KEY_HELP:
+		o->action = OPTIONS_HELP;
+		return 0;
+	case KEY_VERSION:
+		o->action = OPTIONS_VERSION;
+		return 0;
+	case KEY_FOREGROUND:
+		o->foreground = true;
+		return 0;
+	case KEY_DEBUG:
+		o->foreground = true;
+		return 1;
+	case KEY_READ_ONLY:
+		o->read_only = true;
+		return 1;
+	case FUSE_OPT_KEY_NONOPT:
+		return take_operand(o, arg);
+	default:
+		return arg[0] == '-' ? usage_error("unknown option: ", arg) : 1;
+	}
+}
+
+static bool is_seconds(double s)
+{
+	return isfinite(s) && s >= 0;
+}
+
+static int options_check(const struct options *o)
+{
+	if (o->action != OPTIONS_MOUNT)
+		return 0;
+	if (!o->store)
+		return usage_error("which STORE, and where to mount it?", "");
+	if (!o->mountpoint)
+		return usage_error("where to mount it? MOUNTPOINT is missing",
+				   "");
+	if (!is_seconds(o->timeouts.entry_s) ||
+	    !is_seconds(o->timeouts.attr_s) ||
+	    !is_seconds(o->timeouts.negative_s))
+		return usage_error("a timeout is a number of seconds, not "
+				   "less than 0",
+				   "");
+	/* One is not enough: a request may wait for another. */
+	if (o->max_threads < 2 || o->max_threads > MAX_THREADS_LIMIT)
+		return usage_error("max_threads is a number from 2 to 256", "");
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct options *ret_options)
+{
+	*ret_options = (struct options){
+		.max_threads = MAX_THREADS,
+		.timeouts = {.entry_s = ENTRY_TIMEOUT_S,
+			     .attr_s = ENTRY_TIMEOUT_S,
+			     .negative_s = NEGATIVE_TIMEOUT_S},
+		.args = FUSE_ARGS_INIT(argc, argv),
+	};
+	if (fuse_opt_parse(&ret_options->args, ret_options, option_list,
+			   take_option) < 0)
+		return -EINVAL;
+	return options_check(ret_options) < 0 ? -EINVAL : 0;
+}
+
+void options_done(struct options *options)
+{
+	free(options->store);
+	free(options->mountpoint);
+	fuse_opt_free_args(&options->args);
+}
+
+void options_print_help(void)
+{
+	puts("usage: cubbyfs STORE MOUNTPOINT [-o OPTION,...] [-f]\n"
+	     "\n"
+	     "Mounts the store in the directory STORE, which is made when it\n"
+	     "is missing. End it with: umount MOUNTPOINT (root), or\n"
+	     "fusermount3 -u MOUNTPOINT.\n"
+	     "\n"
+	     "  -f  stay in the foreground\n"
+	     "  -d  debug: the same, and print every request\n"
+	     "  -h  this help\n"
+	     "  -V  versions\n"
+	     "\n"
+	     "Options after -o:\n"
+	     "  ro                  change nothing\n"
+	     "  allow_other         let other users in\n"
+	     "  entry_timeout=S     how long the kernel keeps names of\n"
+	     "                      entries and directories (3600). What\n"
+	     "                      another process replaces or deletes is\n"
+	     "                      gone after about 0.2 s all the same\n"
+	     "  attr_timeout=S      the same for attributes (3600)\n"
+	     "  negative_timeout=S  how long a miss is kept: an entry that\n"
+	     "                      another process adds may be missed here\n"
+	     "                      for so long (1.0)\n"
+	     "  max_threads=N       threads that answer requests (8)\n"
+	     "Others are those of libfuse, see mount.fuse3(8).");
+}
+
+void options_print_version(void)
+{
+	printf("cubbyfs %d.%d, libfuse %s\n", CUBBY_VERSION_MAJOR,
+	       CUBBY_VERSION_MINOR, fuse_pkgversion());
+}

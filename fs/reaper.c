@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What was replaced or deleted, by whomever.
+ *
+ * The store keeps a displaced node until every watch has been told of it. So
+ * here, before the telling ends, an inode that the kernel knows gets what it
+ * needs to be read on without the store: a reader, or a descriptor. And the
+ * kernel is told to let go of the name, unless it was this mount that took the
+ * name away: then the kernel has done so itself, and the name may already be
+ * another's.
+ *
+ * Most inodes that the kernel knows are not open, and a pinned entry may hold
+ * a mebibyte. When several are pinned, the next is first given a moment to be
+ * forgotten.
+ */
+#include "reaper.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "content.h"
+#include "notify.h"
+#include "readers.h"
+
+#define POLL_NS (100L * 1000 * 1000)
+#define PINS_WITHOUT_WAIT 16u
+#define FORGET_WAIT_NS (200L * 1000)
+#define FORGET_WAITS 10
+
+struct reaper {
+	pthread_mutex_t lock; /* guards `ending` */
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool ending;
+};
+
+/* Wait a little for the kernel to forget the inode. Has it? */
+static bool is_forgotten(struct mount *m, struct inode *inode)
+{
+	const struct timespec pause = {.tv_nsec = FORGET_WAIT_NS};
+
+	for (int i = 0; i < FORGET_WAITS; i++) {
+		bool forgotten;
+
+		nanosleep(&pause, NULL);
+		pthread_mutex_lock(&m->lock);
+		forgotten = inode->nlookup == 0;
+		pthread_mutex_unlock(&m->lock);
+		if (forgotten)
+			return true;
+	}
+	return false;
+}
+
+static void displaced(void *cookie, uint64_t id, uint64_t parent,
+		      const char *name)
+{
+	struct mount *m = cookie;
+	struct inode *inode;
+	bool by_us = false;
+
+	pthread_rwlock_wrlock(&m->told);
+	inode = inode_find(m, id);
+	pthread_rwlock_unlock(&m->told);
+	if (!inode)
+		return;
+
+	pthread_mutex_lock(&m->lock);
+	by_us = inode->unnamed_here;
+	pthread_mutex_unlock(&m->lock);
+
+	if (!by_us)
+		notify_name(m, parent, name);
+	if (content_pins() < PINS_WITHOUT_WAIT || by_us ||
+	    !is_forgotten(m, inode)) {
+		/* On failure whoever has it open gets an error when he reads
+		 * what the kernel does not have: nobody can be told here. */
+		(void)!content_pin(m, inode);
+	}
+	inode_put(m, inode);
+}
+
+static bool reaper_pause(struct reaper *reaper)
+{
+	struct timespec until;
+	bool ending;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += POLL_NS;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&reaper->lock);
+	while (!reaper->ending && r == 0)
+		r = pthread_cond_timedwait(&reaper->wake, &reaper->lock,
+					   &until);
+	ending = reaper->ending;
+	pthread_mutex_unlock(&reaper->lock);
+	return !ending;
+}
+
+static void *reaper_run(void *arg)
+{
+	struct mount *m = arg;
+
+	while (reaper_pause(m->reaper)) {
+		/* What fails is told again the next time. */
+		if (m->watch)
+			(void)!cubby_watch_poll(m->watch, displaced, m);
+		readers_drop_idle(m->readers);
+		content_close_idle(m);
+	}
+	return NULL;
+}
+
+int reaper_start(struct mount *m)
+{
+	struct reaper *reaper = calloc(1, sizeof(*reaper));
+	pthread_condattr_t attr;
+	int r;
+
+	if (!reaper)
+		return -ENOMEM;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&reaper->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	pthread_mutex_init(&reaper->lock, NULL);
+	m->reaper = reaper;
+	r = pthread_create(&reaper->thread, NULL, reaper_run, m);
+	if (r != 0) {
+		m->reaper = NULL;
+		pthread_mutex_destroy(&reaper->lock);
+		pthread_cond_destroy(&reaper->wake);
+		free(reaper);
+	}
+	return -r;
+}
+
+void reaper_stop(struct mount *m)
+{
+	struct reaper *reaper = m->reaper;
+
+	if (!reaper)
+		return;
+	pthread_mutex_lock(&reaper->lock);
+	reaper->ending = true;
+	pthread_cond_signal(&reaper->wake);
+	pthread_mutex_unlock(&reaper->lock);
+	pthread_join(reaper->thread, NULL);
+
+	m->reaper = NULL;
+	pthread_mutex_destroy(&reaper->lock);
+	pthread_cond_destroy(&reaper->wake);
+	free(reaper);
+}

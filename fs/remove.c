@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Taking names away. Who has the file open keeps it: a draft because it lives
+ * with its inode, what the store has because of the watch (reaper.c).
+ */
+#include <errno.h>
+
+#include "inode.h"
+#include "ops.h"
+#include "pending.h"
+#include "reply.h"
+
+static int file_unlink(struct mount *m, uint64_t parent, const char *name)
+{
+	struct inode *pending = pending_find(m, parent, name, false);
+	struct cubby_attr attr;
+	bool stored = cubby_lookup(m->store, parent, name, &attr) == 0;
+	int r = cubby_unlink(m->store, parent, name);
+
+	if (r == 0 && stored)
+		inode_mark_unnamed(m, attr.id);
+	if (r == -ENOENT && pending)
+		r = 0;
+	if (r == 0)
+		pending_remove(m, pending);
+	inode_put(m, pending);
+	return r;
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	reply_result(req, file_unlink(mount_of(req), parent, name));
+}
+
+/* What is pending in a directory is in it, though the store does not know. */
+static int dir_remove(struct mount *m, uint64_t parent, const char *name)
+{
+	struct cubby_attr attr;
+	int r = cubby_lookup(m->store, parent, name, &attr);
+
+	if (r < 0)
+		return r;
+	if (pending_any_in(m, attr.id))
+		return -ENOTEMPTY;
+	r = cubby_rmdir(m->store, parent, name);
+	if (r == 0)
+		inode_mark_unnamed(m, attr.id);
+	return r;
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	reply_result(req, dir_remove(mount_of(req), parent, name));
+}
