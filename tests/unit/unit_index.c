@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/base.h"
+#include "index/displaced.h"
+#include "index/index.h"
+#include "index/meta.h"
+#include "index/nodes.h"
+
+static char path[] = "/tmp/cubby-unit-XXXXXX";
+static char watches[64];
+static struct index *opened;
+
+static void setup(void)
+{
+	cr_assert_not_null(mkdtemp(path));
+	snprintf(watches, sizeof(watches), "%s/watches", path);
+	cr_assert_eq(index_open(path, false, true, &opened), 0);
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	index_close(opened);
+	snprintf(command, sizeof(command), "rm -rf %s", path);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(index, .init = setup, .fini = teardown);
+
+static struct index_txn *begin_write(void)
+{
+	struct index_txn *txn;
+
+	cr_assert_eq(index_write(opened, &txn), 0);
+	return txn;
+}
+
+Test(index, a_new_one_has_a_root_and_no_totals)
+{
+	struct index_txn *txn;
+	struct totals totals;
+	struct record record;
+
+	cr_assert_eq(index_read(opened, &txn), 0);
+	cr_assert_eq(nodes_get(txn, 1, &record), 0);
+	cr_expect_eq(record.kind, CUBBY_DIRECTORY);
+	cr_assert_eq(totals_get(txn, &totals), 0);
+	cr_expect_eq(totals.entries, 0);
+	index_end(txn);
+}
+
+Test(index, what_is_not_committed_is_gone)
+{
+	struct index_txn *txn = begin_write();
+	uint64_t id;
+
+	cr_assert_eq(names_put(txn, 1, "a", 1, 7), 0);
+	index_end(txn);
+	txn = begin_write();
+	cr_expect_eq(names_get(txn, 1, "a", 1, &id), -ENOENT);
+	index_end(txn);
+}
+
+Test(index, a_reader_sees_one_instant)
+{
+	struct index_txn *reader;
+	struct index_txn *txn;
+	uint64_t id;
+
+	cr_assert_eq(index_read(opened, &reader), 0);
+	txn = begin_write();
+	cr_assert_eq(names_put(txn, 1, "a", 1, 7), 0);
+	cr_assert_eq(index_commit(txn), 0);
+	cr_expect_eq(names_get(reader, 1, "a", 1, &id), -ENOENT);
+	index_end(reader);
+	cr_assert_eq(index_read(opened, &reader), 0);
+	cr_assert_eq(names_get(reader, 1, "a", 1, &id), 0);
+	cr_expect_eq(id, 7);
+	index_end(reader);
+}
+
+Test(index, ids_are_given_out_once_also_after_reopening)
+{
+	struct index_txn *txn = begin_write();
+	uint64_t first;
+	uint64_t second;
+
+	cr_assert_eq(meta_reserve_ids(txn, 10, &first), 0);
+	cr_assert_eq(index_commit(txn), 0);
+	index_close(opened);
+	cr_assert_eq(index_open(path, false, false, &opened), 0);
+	txn = begin_write();
+	cr_assert_eq(meta_reserve_ids(txn, 1, &second), 0);
+	index_end(txn);
+	cr_expect_gt(first, 1);
+	cr_expect_eq(second, first + 10);
+}
+
+struct scan {
+	size_t count;
+	char names[8][8];
+};
+
+static int take_name(void *cookie, const char *name, size_t size, uint64_t id)
+{
+	struct scan *scan = cookie;
+
+	cr_assert_lt(scan->count, 8);
+	memcpy(scan->names[scan->count], name, size);
+	scan->names[scan->count++][size] = '\0';
+	return id == 99 ? 1 : 0;
+}
+
+Test(index, names_of_one_directory_are_scanned_in_order)
+{
+	struct index_txn *txn = begin_write();
+	struct scan scan = {.count = 0};
+
+	cr_assert_eq(names_put(txn, 1, "b", 1, 2), 0);
+	cr_assert_eq(names_put(txn, 1, "a", 1, 3), 0);
+	cr_assert_eq(names_put(txn, 1, "ab", 2, 4), 0);
+	cr_assert_eq(names_put(txn, 0, "x", 1, 5), 0);
+	cr_assert_eq(names_put(txn, 2, "y", 1, 6), 0);
+	cr_assert_eq(names_scan(txn, 1, "", 0, take_name, &scan), 0);
+	cr_assert_eq(scan.count, 3);
+	cr_expect_str_eq(scan.names[0], "a");
+	cr_expect_str_eq(scan.names[1], "ab");
+	cr_expect_str_eq(scan.names[2], "b");
+	scan.count = 0;
+	cr_assert_eq(names_scan(txn, 1, "ab", 2, take_name, &scan), 0);
+	cr_assert_eq(scan.count, 1);
+	scan.count = 0;
+	cr_assert_eq(names_scan(txn, 1, "aa", 2, take_name, &scan), 0);
+	cr_assert_eq(scan.count, 2);
+	scan.count = 0;
+	cr_assert_eq(names_scan(txn, 2, "y", 1, take_name, &scan), 0);
+	cr_expect_eq(scan.count, 0);
+	cr_assert_eq(names_put(txn, 1, "aa", 2, 99), 0);
+	cr_expect_eq(names_scan(txn, 1, "", 0, take_name, &scan), 1);
+	index_end(txn);
+}
+
+Test(index, one_directory_opened_twice_is_one_environment)
+{
+	struct index *again;
+
+	cr_assert_eq(index_open(path, false, false, &again), 0);
+	cr_expect_eq(again, opened);
+	index_close(again);
+	index_end(begin_write());
+}
+
+Test(index, a_child_opens_it_anew_and_leaves_the_parents_alone)
+{
+	struct index *again;
+	int status;
+	pid_t pid = fork();
+
+	cr_assert_geq(pid, 0);
+	if (pid == 0) {
+		struct index_txn *txn;
+		int r = index_open(path, false, false, &again);
+
+		if (r == 0 && again == opened)
+			r = -EINVAL;
+		if (r == 0)
+			r = index_write(again, &txn);
+		if (r == 0)
+			r = names_put(txn, 1, "child", 5, 50);
+		if (r == 0)
+			r = index_commit(txn);
+		index_close(opened);
+		_exit(r < 0 ? 1 : 0);
+	}
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0);
+	{
+		struct index_txn *txn = begin_write();
+		uint64_t id;
+
+		cr_expect_eq(names_get(txn, 1, "child", 5, &id), 0);
+		index_end(txn);
+	}
+}
+
+Test(index, a_truncated_file_is_damage)
+{
+	char data[64];
+
+	snprintf(data, sizeof(data), "%s/data.mdb", path);
+	index_close(opened);
+	cr_assert_eq(truncate(data, 3 * 4096), 0);
+	cr_expect_eq(index_open(path, false, false, &opened), -EBADMSG);
+	cr_assert_eq(truncate(data, 0), 0);
+	cr_assert_eq(index_open(path, false, true, &opened), 0);
+}
+
+Test(index, watches_hold_the_horizon_until_they_die)
+{
+	struct index_txn *txn = begin_write();
+	uint64_t horizon = 0;
+	uint32_t slot;
+	int fd;
+
+	cr_expect_eq(watches_horizon(txn, 9, &horizon), 0);
+	cr_expect_eq(horizon, 9);
+	cr_assert_eq(watches_add(txn, watches, 4, &fd, &slot), 0);
+	cr_expect_eq(watches_horizon(txn, 9, &horizon), 1);
+	cr_expect_eq(horizon, 4);
+	cr_assert_eq(watches_set(txn, slot, 6), 0);
+	cr_expect_eq(watches_horizon(txn, 9, &horizon), 1);
+	cr_expect_eq(horizon, 6);
+	close(fd);
+	cr_expect_eq(watches_horizon(txn, 9, &horizon), 0);
+	cr_expect_eq(horizon, 9);
+	index_end(txn);
+}
+
+static int take_displaced(void *cookie, uint64_t number, uint64_t id,
+			  uint64_t parent, const char *name, size_t name_size)
+{
+	uint64_t *sum = cookie;
+
+	cr_expect_eq(name_size, 2);
+	cr_expect_eq(memcmp(name, "ab", 2), 0);
+	cr_expect_eq(parent, 1);
+	*sum = *sum * 1000 + number * 10 + id;
+	return 0;
+}
+
+Test(index, displaced_nodes_are_told_in_order)
+{
+	struct index_txn *txn = begin_write();
+	uint64_t sum = 0;
+
+	cr_assert_eq(displaced_put(txn, 2, 7, 1, "ab", 2), 0);
+	cr_assert_eq(displaced_put(txn, 1, 8, 1, "ab", 2), 0);
+	cr_assert_eq(displaced_scan(txn, 0, take_displaced, &sum), 0);
+	cr_expect_eq(sum, 18027);
+	sum = 0;
+	cr_assert_eq(displaced_scan(txn, 2, take_displaced, &sum), 0);
+	cr_expect_eq(sum, 27);
+	cr_assert_eq(displaced_delete(txn, 2), 0);
+	sum = 0;
+	cr_assert_eq(displaced_scan(txn, 2, take_displaced, &sum), 0);
+	cr_expect_eq(sum, 0);
+	index_end(txn);
+}

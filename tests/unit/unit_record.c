@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "format/footer.h"
+#include "format/record.h"
+
+static const struct record sample = {
+	.kind = CUBBY_ENTRY,
+	.codec = CODEC_ZSTD,
+	.place = PLACE_INDEX,
+	.mode = 0640,
+	.uid = 1000,
+	.gid = 1001,
+	.parent = 0x1122334455667788,
+	.mtime_ns = -5,
+	.size = 131072,
+	.stored_size = 77,
+	.check = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}},
+	.name_size = 3,
+	.name = "abc",
+};
+
+/* The bytes of `sample` as FORMAT.md has them, written out by hand. */
+static const uint8_t golden[] = {
+	2,    1,    1,	  0,	72,   0,    3,	  0,	0x88, 0x77, 0x66,
+	0x55, 0x44, 0x33, 0x22, 0x11, 0xfb, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0,	  0,	2,    0,    0,	  0,	0,    0,    77,
+	0,    0,    0,	  0,	0,    0,    0,	  0xa0, 1,    0,    0,
+	0xe8, 3,    0,	  0,	0xe9, 3,    0,	  0,	0,    0,    0,
+	0,    1,    2,	  3,	4,    5,    6,	  7,	8,    9,    10,
+	11,   12,   13,	  14,	15,   16,   'a',  'b',	'c',
+};
+
+Test(record, is_encoded_as_the_format_says)
+{
+	uint8_t bytes[RECORD_SIZE_MAX];
+
+	cr_assert_eq(record_encode(&sample, bytes), sizeof(golden));
+	cr_expect_arr_eq(bytes, golden, sizeof(golden));
+}
+
+Test(record, comes_back_as_it_was)
+{
+	struct record record;
+
+	cr_assert_eq(record_decode(golden, sizeof(golden), &record), 0);
+	cr_expect_eq(record.kind, CUBBY_ENTRY);
+	cr_expect_eq(record.codec, CODEC_ZSTD);
+	cr_expect_eq(record.place, PLACE_INDEX);
+	cr_expect_eq(record.mode, 0640);
+	cr_expect_eq(record.uid, 1000);
+	cr_expect_eq(record.gid, 1001);
+	cr_expect_eq(record.parent, sample.parent);
+	cr_expect_eq(record.mtime_ns, -5);
+	cr_expect_eq(record.size, 131072);
+	cr_expect_eq(record.stored_size, 77);
+	cr_expect_arr_eq(record.check.bytes, sample.check.bytes, CHECK_SIZE);
+	cr_expect_eq(record.name_size, 3);
+	cr_expect_eq(memcmp(record.name, "abc", 3), 0);
+}
+
+Test(record, every_other_length_is_damage)
+{
+	uint8_t bytes[sizeof(golden) + 1] = {0};
+	struct record record;
+
+	memcpy(bytes, golden, sizeof(golden));
+	for (size_t size = 0; size <= sizeof(bytes); size++) {
+		if (size == sizeof(golden))
+			continue;
+		cr_expect_eq(record_decode(bytes, size, &record), -EBADMSG,
+			     "%zu bytes", size);
+	}
+}
+
+/* `golden` with one byte changed. */
+static int decode_with(size_t at, uint8_t value)
+{
+	uint8_t bytes[sizeof(golden)];
+	struct record record;
+
+	memcpy(bytes, golden, sizeof(golden));
+	bytes[at] = value;
+	return record_decode(bytes, sizeof(bytes), &record);
+}
+
+Test(record, a_newer_version_is_told_from_damage)
+{
+	cr_expect_eq(decode_with(1, 2), -EPROTONOSUPPORT, "codec");
+	cr_expect_eq(decode_with(2, 3), -EPROTONOSUPPORT, "place");
+	cr_expect_eq(decode_with(3, 1), -EPROTONOSUPPORT, "incompat flag");
+	cr_expect_eq(decode_with(0, 0), -EBADMSG, "no kind");
+	cr_expect_eq(decode_with(0, 4), -EBADMSG, "unknown kind");
+	cr_expect_eq(decode_with(0, 1), -EBADMSG, "directory with bytes");
+	cr_expect_eq(decode_with(2, 0), -EBADMSG, "entry without bytes");
+	cr_expect_eq(decode_with(26, 3), -EBADMSG, "two frames in the index");
+	cr_expect_eq(decode_with(1, 0), -EBADMSG, "raw of another size");
+	cr_expect_eq(decode_with(31, 1), -EBADMSG, "larger than can be");
+	cr_expect_eq(decode_with(42, 1), -EBADMSG, "more than a mode");
+}
+
+Test(record, fields_of_a_newer_version_are_skipped)
+{
+	uint8_t bytes[sizeof(golden) + 8] = {0};
+	struct record record;
+
+	memcpy(bytes, golden, RECORD_FIXED_SIZE);
+	memcpy(bytes + RECORD_FIXED_SIZE + 8, "abc", 3);
+	bytes[4] = RECORD_FIXED_SIZE + 8;
+	cr_assert_eq(record_decode(bytes, sizeof(bytes), &record), 0);
+	cr_expect_eq(memcmp(record.name, "abc", 3), 0);
+}
