@@ -6,32 +6,36 @@
  * the directory, which cannot be interrupted. When the daemon is killed just
  * then, and whoever holds the lock waits for the daemon's answer, both wait for
  * ever: the thread in the kernel keeps the connection open, and so its requests
- * are never given up. That is not rare: it happens in about every fourth kill
- * while several processes create entries. Somebody else has to cut the
- * connection, and this process does. The dead mount stays, so that nobody
- * writes into the directory below it; the next cubbyfs takes it over.
+ * are never given up. That is not rare: tried, it happens in up to every fourth
+ * kill while several processes create entries. Somebody else has to cut the
+ * connection, and this process does.
  *
- * The kernel tells it that the daemon's main thread is gone (not the process,
- * which may be unable to end), by a signal, also when the daemon ends in good
- * order: then nothing is mounted any more, and there is nothing to do.
+ * The kernel tells it by a signal that the daemon's main thread is gone, also
+ * when the daemon ends in good order. It acts only when the process has not
+ * ended some time later: an ended one has closed the connection itself.
  */
 #include "guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "mountpoint.h"
 
 #define DEATH_SIGNAL SIGUSR1
+/* A daemon that has not ended so long after its main thread is stuck. */
+#define STUCK_MS 500
 
 /* In memory that both processes share. */
 struct guard {
-	_Atomic(unsigned long long) device; /* 0: nothing is mounted */
+	_Atomic(bool) is_mounted;
+	struct mountpoint_id id; /* when it is */
 };
 
 /* Let go of what whoever started the daemon may wait for the end of. */
@@ -46,7 +50,7 @@ static void close_inherited(void)
 
 static void guard_run(const char *mountpoint, struct guard *guard, pid_t parent)
 {
-	unsigned long long device;
+	struct pollfd daemon = {.events = POLLIN};
 	sigset_t set;
 	int number;
 
@@ -56,14 +60,16 @@ static void guard_run(const char *mountpoint, struct guard *guard, pid_t parent)
 	if (prctl(PR_SET_PDEATHSIG, DEATH_SIGNAL) < 0)
 		return;
 	close_inherited();
+	daemon.fd = pidfd_open(parent, 0);
 	sigemptyset(&set);
 	sigaddset(&set, DEATH_SIGNAL);
 	/* It may have died before the signal was asked for. */
 	while (getppid() == parent && sigwait(&set, &number) != 0)
 		;
-	device = atomic_load(&guard->device);
-	if (device)
-		mountpoint_abort(mountpoint, (dev_t)device);
+	/* A descriptor that polls: the whole process has ended. */
+	if (atomic_load(&guard->is_mounted) && daemon.fd >= 0 &&
+	    poll(&daemon, 1, STUCK_MS) == 0)
+		mountpoint_abort(mountpoint, &guard->id);
 }
 
 int guard_begin(const char *mountpoint, struct guard **ret_guard)
@@ -91,10 +97,10 @@ int guard_begin(const char *mountpoint, struct guard **ret_guard)
 	return 0;
 }
 
-void guard_set_device(struct guard *guard, dev_t device)
+void guard_set_id(struct guard *guard, const struct mountpoint_id *id)
 {
-	if (guard)
-		atomic_store(&guard->device, device);
+	guard->id = *id;
+	atomic_store(&guard->is_mounted, true);
 }
 
 void guard_end(struct guard *guard)

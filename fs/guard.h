@@ -5,9 +5,8 @@
 #ifndef CUBBYFS_GUARD_H
 #define CUBBYFS_GUARD_H
 
-#include <sys/types.h>
-
 #include "cubby/cubby.h"
+#include "mountpoint.h"
 
 struct guard;
 
@@ -18,8 +17,8 @@ struct guard;
 CUBBY_MUST_CHECK int guard_begin(const char *mountpoint,
 				 struct guard **ret_guard);
 
-/* Say what is mounted. Accepts NULL. */
-void guard_set_device(struct guard *guard, dev_t device);
+/* Say what is mounted: once. */
+void guard_set_id(struct guard *guard, const struct mountpoint_id *id);
 
 /* Free the handle; the process ends with this one. Accepts NULL. */
 void guard_end(struct guard *guard);

@@ -116,9 +116,9 @@ static void settle(struct mount *m, struct stopper *s)
 {
 	if (atomic_load(&s->detached))
 		return;
-	if (mountpoint_is_mounted(s->device)) {
+	if (mountpoint_is_mounted(s->mountpoint, &s->id)) {
 		/* The connection was cut: nobody closed anything. */
-		mountpoint_detach(s->mountpoint, s->device);
+		mountpoint_detach(s->mountpoint, &s->id);
 		return;
 	}
 	pending_publish_all(m);
@@ -136,9 +136,9 @@ static int loop(struct job *job, struct mount *m)
 	fuse_loop_cfg_set_max_threads(config, job->options.max_threads);
 	fuse_loop_cfg_set_idle_threads(config, job->options.max_threads);
 
-	r = mountpoint_device(job->mountpoint, &s.device);
+	r = mountpoint_identify(job->mountpoint, &s.id);
 	if (r == 0) {
-		guard_set_device(job->guard, s.device);
+		guard_set_id(job->guard, &s.id);
 		r = mount_start(m);
 	}
 	if (r == 0) {

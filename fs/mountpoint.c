@@ -2,9 +2,9 @@
 /*
  * The place where a store is mounted.
  *
- * What is mounted is read from /proc/self/mountinfo and never asked of the
- * mount itself: a request to one that hangs would hang here, and one to our
- * own would have to be answered by the thread that asks.
+ * Our own mount is never asked a thing: a request to one that hangs would hang
+ * here, and a request to ourselves would have to be answered by the thread that
+ * asks. statx(2) tells which mount it is without one.
  *
  * Root unmounts by itself; others have fusermount3, which is run as a program
  * because it is set-uid.
@@ -25,6 +25,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef STATX_MNT_ID_UNIQUE /* Linux 6.8; not yet in the C library */
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
+
 #define FS_TYPE "fuse.cubby"
 /* How many dead mounts may lie on each other. */
 #define STALE_MAX 32
@@ -33,7 +37,6 @@ extern char **environ;
 
 /* One line of mountinfo. */
 struct mounted {
-	dev_t device;
 	char *path;
 	const char *type;
 };
@@ -59,13 +62,11 @@ static void unescape(char *s)
 /* "36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw" */
 static bool mounted_parse(char *line, struct mounted *ret_mounted)
 {
-	unsigned major_number, minor_number;
 	int path_at = 0, path_end = 0;
 	char *type, *end;
 
-	if (sscanf(line, "%*d %*d %u:%u %*s %n%*s%n", &major_number,
-		   &minor_number, &path_at, &path_end) != 2 ||
-	    path_end == 0)
+	(void)sscanf(line, "%*d %*d %*d:%*d %*s %n%*s%n", &path_at, &path_end);
+	if (path_end == 0)
 		return false;
 	type = strstr(line + path_end, " - ");
 	if (!type)
@@ -76,7 +77,6 @@ static bool mounted_parse(char *line, struct mounted *ret_mounted)
 		return false;
 	*end = '\0';
 	line[path_end] = '\0';
-	ret_mounted->device = makedev(major_number, minor_number);
 	ret_mounted->path = line + path_at;
 	ret_mounted->type = type;
 	unescape(ret_mounted->path);
@@ -84,11 +84,10 @@ static bool mounted_parse(char *line, struct mounted *ret_mounted)
 }
 
 /*
- * Look through what is mounted for `path`, or when that is NULL for `device`.
- * Returns 1 with the uppermost, 0 when there is none, or a negative errno.
+ * Is a store mounted at `path`, and is it the uppermost mount there? Returns 1,
+ * 0, or a negative errno.
  */
-static int mounted_find(const char *path, dev_t device, dev_t *ret_device,
-			bool *ret_ours)
+static int store_is_mounted(const char *path)
 {
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 	struct mounted at;
@@ -101,33 +100,33 @@ static int mounted_find(const char *path, dev_t device, dev_t *ret_device,
 	while (getline(&line, &size, f) >= 0) {
 		if (!mounted_parse(line, &at))
 			continue;
-		if (path ? strcmp(at.path, path) != 0 : at.device != device)
-			continue;
-		*ret_device = at.device;
-		*ret_ours = strcmp(at.type, FS_TYPE) == 0;
-		r = 1;
+		if (strcmp(at.path, path) == 0)
+			r = strcmp(at.type, FS_TYPE) == 0;
 	}
 	free(line);
 	fclose(f);
 	return r;
 }
 
-bool mountpoint_is_mounted(dev_t device)
-{
-	bool ours;
-
-	return mounted_find(NULL, device, &device, &ours) != 0;
-}
-
-int mountpoint_device(const char *path, dev_t *ret_device)
+int mountpoint_identify(const char *path, struct mountpoint_id *ret_id)
 {
 	struct statx sx;
 
-	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, 0,
-		  &sx) < 0)
+	/* An older kernel ignores what it does not know of the mask. */
+	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT,
+		  STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &sx) < 0)
 		return -errno;
-	*ret_device = makedev(sx.stx_dev_major, sx.stx_dev_minor);
+	ret_id->device = makedev(sx.stx_dev_major, sx.stx_dev_minor);
+	ret_id->mount = sx.stx_mnt_id;
 	return 0;
+}
+
+bool mountpoint_is_mounted(const char *path, const struct mountpoint_id *id)
+{
+	struct mountpoint_id found = {0};
+
+	return mountpoint_identify(path, &found) == 0 &&
+	       found.device == id->device && found.mount == id->mount;
 }
 
 static int fusermount(const char *path, bool lazy)
@@ -174,46 +173,36 @@ static int unmount(const char *path, bool lazy)
 	return umount2(path, flags) == 0 ? 0 : -errno;
 }
 
-/* Is our device the uppermost at the path? */
-static bool is_at(const char *path, dev_t device)
+int mountpoint_unmount(const char *path, const struct mountpoint_id *id)
 {
-	dev_t found;
-	bool ours;
-
-	return mounted_find(path, 0, &found, &ours) == 1 && found == device;
+	return mountpoint_is_mounted(path, id) ? unmount(path, false) : -EINVAL;
 }
 
-int mountpoint_unmount(const char *path, dev_t device)
-{
-	return is_at(path, device) ? unmount(path, false) : -EINVAL;
-}
-
-void mountpoint_abort(const char *path, dev_t device)
+void mountpoint_abort(const char *path, const struct mountpoint_id *id)
 {
 	char file[64];
 	int fd;
 
+	if (!mountpoint_is_mounted(path, id))
+		return;
 	snprintf(file, sizeof(file), "/sys/fs/fuse/connections/%u/abort",
-		 minor(device));
+		 minor(id->device));
 	fd = open(file, O_WRONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		/* When it fails, so will the other way. */
 		(void)!write(fd, "1", 1);
 		close(fd);
-	} else if (geteuid() == 0 && is_at(path, device)) {
-		/* A forced unmount aborts first, and then finds it busy. */
-		fd = open(path, O_PATH | O_CLOEXEC);
-		if (fd < 0)
-			return;
+	} else if (geteuid() == 0) {
+		/* A forced unmount aborts first, whether it unmounts then
+		 * or not. */
 		(void)umount2(path, MNT_FORCE | UMOUNT_NOFOLLOW);
-		close(fd);
 	}
 }
 
-void mountpoint_detach(const char *path, dev_t device)
+void mountpoint_detach(const char *path, const struct mountpoint_id *id)
 {
 	/* The caller can do nothing about a failure. */
-	if (is_at(path, device))
+	if (mountpoint_is_mounted(path, id))
 		(void)!unmount(path, true);
 }
 
@@ -262,17 +251,13 @@ int mountpoint_store_path(const char *path, char **ret_real)
 static int clear_stale(const char *path)
 {
 	for (int i = 0; i < STALE_MAX; i++) {
-		dev_t device;
-		bool ours = false;
 		struct statvfs fs;
 		int r;
 
 		/* Not stat(2): the kernel would answer that for a dead daemon
 		 * as long as it may keep the attributes. */
-		if (statvfs(path, &fs) == 0) {
-			r = mounted_find(path, 0, &device, &ours);
-			return r == 1 && ours ? 1 : 0;
-		}
+		if (statvfs(path, &fs) == 0)
+			return store_is_mounted(path) == 1;
 		if (errno != ENOTCONN && errno != ECONNABORTED)
 			return -errno;
 		r = unmount(path, true);

@@ -26,23 +26,35 @@ CUBBY_MUST_CHECK int mountpoint_store_path(const char *path, char **ret_real);
 /* Is one of two real paths in the other, or are they the same? */
 bool mountpoint_overlaps(const char *a, const char *b);
 
-/* The device of what is mounted at `path`, without asking its daemon. */
-CUBBY_MUST_CHECK int mountpoint_device(const char *path, dev_t *ret_device);
+/*
+ * One mount. The kernel gives the number of a device to the next mount as soon
+ * as it is free, so that alone it does not tell ours from a later one, not even
+ * at the same path.
+ */
+struct mountpoint_id {
+	dev_t device;
+	uint64_t mount; /* never used again since Linux 6.8 */
+};
 
-/* Is the device mounted anywhere that we see? In doubt, it is. */
-bool mountpoint_is_mounted(dev_t device);
+/* Which mount is at `path`, without asking its daemon. */
+CUBBY_MUST_CHECK int mountpoint_identify(const char *path,
+					 struct mountpoint_id *ret_id);
+
+/* Is it still there? In doubt, it is not: what is there then is not ours. */
+bool mountpoint_is_mounted(const char *path, const struct mountpoint_id *id);
 
 /*
- * Unmount `device` from `path`, unless something else is mounted there now.
+ * Unmount it from `path`, unless something else is mounted there now.
  * Returns 0, -EBUSY when somebody has a file of it open, or another error.
  */
-CUBBY_MUST_CHECK int mountpoint_unmount(const char *path, dev_t device);
+CUBBY_MUST_CHECK int mountpoint_unmount(const char *path,
+					const struct mountpoint_id *id);
 
 /* The same whatever is open: open files give errors from then on. */
-void mountpoint_detach(const char *path, dev_t device);
+void mountpoint_detach(const char *path, const struct mountpoint_id *id);
 
-/* End all requests of `device`, those that wait and those to come, so that
- * nothing waits for an answer. It stays mounted. */
-void mountpoint_abort(const char *path, dev_t device);
+/* End all its requests, those that wait and those to come, so that nothing
+ * waits for an answer. It may stay mounted. */
+void mountpoint_abort(const char *path, const struct mountpoint_id *id);
 
 #endif

@@ -53,12 +53,35 @@ static bool is_forgotten(struct mount *m, struct inode *inode)
 	return false;
 }
 
+/*
+ * A node was renamed. If it was here, the kernel has moved the name itself, and
+ * what is there now came later. A directory is then left alone: somebody may be
+ * in it, and its path must not end. For a file this costs a lookup.
+ */
+static void renamed(struct mount *m, uint64_t parent, const char *name)
+{
+	struct cubby_attr attr;
+	struct inode *inode = NULL;
+
+	if (cubby_lookup(m->store, parent, name, &attr) == 0 &&
+	    attr.kind == CUBBY_DIRECTORY)
+		inode = inode_find(m, attr.id);
+	if (!inode)
+		notify_name(m, parent, name);
+	inode_put(m, inode);
+}
+
 static void displaced(void *cookie, uint64_t id, uint64_t parent,
 		      const char *name)
 {
 	struct mount *m = cookie;
 	struct inode *inode;
 	bool by_us = false;
+
+	if (id == 0) {
+		renamed(m, parent, name);
+		return;
+	}
 
 	pthread_rwlock_wrlock(&m->told);
 	inode = inode_find(m, id);

@@ -59,11 +59,11 @@ void stop_block_signals(void)
 
 static void unmount(struct stopper *s)
 {
-	if (mountpoint_unmount(s->mountpoint, s->device) == 0)
+	if (mountpoint_unmount(s->mountpoint, &s->id) == 0)
 		return;
 	atomic_store(&s->detached, true);
-	mountpoint_abort(s->mountpoint, s->device);
-	mountpoint_detach(s->mountpoint, s->device);
+	mountpoint_abort(s->mountpoint, &s->id);
+	mountpoint_detach(s->mountpoint, &s->id);
 	fuse_session_exit(s->session);
 }
 
@@ -85,8 +85,8 @@ static void *stop_run(void *arg)
 		if (number == QUIT_SIGNAL && atomic_load(&s->loop_over))
 			return NULL;
 		if (number > 0) {
-			mountpoint_abort(s->mountpoint, s->device);
-			mountpoint_detach(s->mountpoint, s->device);
+			mountpoint_abort(s->mountpoint, &s->id);
+			mountpoint_detach(s->mountpoint, &s->id);
 			_exit(128 + number);
 		}
 		if (atomic_load(&s->detached) && !atomic_load(&s->loop_over))

@@ -8,9 +8,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <sys/types.h>
 
 #include "cubby/cubby.h"
+#include "mountpoint.h"
 
 struct fuse_session;
 
@@ -19,7 +19,7 @@ struct stopper {
 	pthread_t main;
 	struct fuse_session *session;
 	const char *mountpoint;
-	dev_t device;
+	struct mountpoint_id id;
 	_Atomic(bool) loop_over;
 	_Atomic(bool) detached; /* files were open: what is unfinished goes */
 };
@@ -28,8 +28,8 @@ struct stopper {
 void stop_block_signals(void);
 
 /*
- * Start the thread that waits for them. `s` has session, mountpoint and
- * device; the session loop is to run in this thread.
+ * Start the thread that waits for them. `s` has session, mountpoint and id; the
+ * session loop is to run in this thread.
  */
 CUBBY_MUST_CHECK int stop_begin(struct stopper *s);
 

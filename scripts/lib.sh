@@ -89,7 +89,7 @@ build_in() {
 	fi
 	if ! ninja -C "$dir" -n | grep -q 'no work to do'; then
 		say "compiling in $dir/"
-		quietly "the build" ninja -C "$dir"
+		quietly "the build" ninja --quiet -C "$dir"
 	fi
 }
 

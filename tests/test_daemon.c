@@ -286,6 +286,41 @@ Test(daemon, without_f_the_command_returns_when_the_mount_is_there)
 	box_close(&box);
 }
 
+Test(daemon, a_read_only_mount_shows_all_and_changes_nothing)
+{
+	struct mounted mounted;
+	struct box box;
+	char *entry;
+	char *other;
+	int fd;
+
+	MOUNT_OR_SKIP();
+	box_new(&box, "");
+	box_add(&box, name_of(1), "abc", 3);
+	mounted_start(&mounted, box.path, "ro");
+	entry = text_new("%s/%s", mounted.at, name_of(1));
+	other = text_new("%s/%s", mounted.at, name_of(2));
+	MUST(file_is(entry, "abc", 3));
+	MUST_FAIL(unlink(entry), EROFS);
+	MUST_FAIL(open(entry, O_WRONLY), EROFS);
+	MUST_FAIL(open(other, O_WRONLY | O_CREAT, 0644), EROFS);
+	MUST_FAIL(mkdir(other, 0755), EROFS);
+	MUST_FAIL(rename(entry, other), EROFS);
+	/* Others may go on. */
+	box_add(&box, name_of(3), "def", 3);
+	free(other);
+	other = text_new("%s/%s", mounted.at, name_of(3));
+	MUST(file_is(other, "def", 3));
+	fd = open(entry, O_RDONLY | O_CLOEXEC);
+	MUST(fd >= 0);
+	MUST(close(fd) == 0);
+	free(entry);
+	free(other);
+	mounted_stop(&mounted);
+	MUST(box_has(&box, name_of(1), "abc", 3));
+	box_close(&box);
+}
+
 /* System calls that read and write, of another process. */
 static long io_calls(pid_t pid)
 {

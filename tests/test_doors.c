@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "must.h"
@@ -345,6 +346,33 @@ Test(doors, two_mounts_of_one_store_show_the_same)
 	MUST(unlink(path) == 0);
 	MUST(WITHIN_MS(LAG_MS, site_misses(&site, name_of(1))));
 	MUST(WITHIN_MS(5000, box_stats(&site.box).displaced == 0));
+	free(path);
+	mounted_stop(&second);
+	site_end(&site);
+}
+
+Test(doors, a_rename_on_one_mount_is_seen_on_the_other)
+{
+	struct mounted second;
+	struct site site;
+	char *path;
+	char *directory;
+
+	MOUNT_OR_SKIP();
+	site_new(&site);
+	mounted_start(&second, site.box.path, NULL);
+	site_put(&site, name_of(1), "first", 5);
+	MUST(mkdir(site_path(&site, "a"), 0755) == 0);
+	path = text_new("%s/%s", second.at, name_of(1));
+	directory = text_new("%s/a", second.at);
+	MUST(file_is(path, "first", 5));
+	MUST(access(directory, F_OK) == 0);
+	MUST(rename(site_path(&site, name_of(1)),
+		    site_path(&site, name_of(2))) == 0);
+	MUST(rename(site_path(&site, "a"), site_path(&site, "b")) == 0);
+	MUST(WITHIN_MS(LAG_MS, access(path, F_OK) < 0 && errno == ENOENT));
+	MUST(WITHIN_MS(LAG_MS, access(directory, F_OK) < 0 && errno == ENOENT));
+	free(directory);
 	free(path);
 	mounted_stop(&second);
 	site_end(&site);

@@ -26,6 +26,7 @@ enum {
 	THREADS = 4,
 	WRITERS = PROCESSES * THREADS,
 	KEYS = 6,
+	KEPT_KEYS = 2, /* the first ones are never deleted: a get must hit */
 	LINE = 64,
 	LINES_MAX = 6000,
 	RUN_MS = 4000,
@@ -33,8 +34,9 @@ enum {
 
 /* What all processes share. */
 struct board {
-	/* The last version that each thread has begun to write of each key. */
-	_Atomic uint32_t begun[WRITERS][KEYS];
+	/* The last version that each thread has begun to write of each key;
+	 * the last row is of who puts the first ones there. */
+	_Atomic uint32_t begun[WRITERS + 1][KEYS];
 	_Atomic uint64_t hits;
 	_Atomic uint64_t misses;
 	_Atomic uint64_t adds;
@@ -108,7 +110,7 @@ static bool content_check(struct worker *worker, unsigned key, const char *got,
 		   " line 00000 of %05u ",
 		   &got_key, &writer, &version, &count) != 4)
 		return complain(worker, "not a first line", 0);
-	if (got_key != key || writer >= WRITERS)
+	if (got_key != key || writer > WRITERS)
 		return complain(worker, "another entry's content", got_key);
 	if (count != size / LINE)
 		return complain(worker, "not all lines", size);
@@ -160,6 +162,8 @@ static bool work_get(struct worker *worker, unsigned key)
 	ssize_t n;
 	int r = cubby_get(worker->box->ns, &name, &reader);
 
+	if (r == -ENOENT && key < KEPT_KEYS)
+		return complain(worker, "a miss of what is never deleted", key);
 	if (r == -ENOENT) {
 		atomic_fetch_add(&worker->board->misses, 1);
 		return true;
@@ -195,6 +199,8 @@ static bool work_once(struct worker *worker)
 		return work_add(worker, key);
 	if (what < 90)
 		return work_get(worker, key);
+	if (what < 97 && key < KEPT_KEYS)
+		return true;
 	if (what < 97)
 		r = cubby_delete(worker->box->ns, &name);
 	else
@@ -254,6 +260,7 @@ static void leftovers_check(const char *path, struct board *board)
 	struct cubby_stats stats;
 	unsigned entries = 0;
 	uint64_t raw = 0;
+	uint64_t stored = 0;
 	struct box box;
 	char *blobs;
 	char *drafts;
@@ -264,7 +271,7 @@ static void leftovers_check(const char *path, struct board *board)
 		size_t size;
 		int r = box_get(&box, name_of(i), &got, &size);
 
-		if (r == -ENOENT)
+		if (r == -ENOENT && i >= KEPT_KEYS)
 			continue;
 		MUST_DO(r);
 		if (!content_check(&worker, i, (const char *)got, size))
@@ -272,11 +279,13 @@ static void leftovers_check(const char *path, struct board *board)
 				  worker.finding);
 		entries++;
 		raw += size;
+		stored += box_attr(&box, name_of(i)).stored_size;
 		free(got);
 	}
 	stats = box_stats(&box);
 	MUST_BE(stats.entries, entries);
 	MUST_BE(stats.raw_bytes, raw);
+	MUST_BE(stats.stored_bytes, stored);
 	MUST_BE(stats.displaced, 0);
 	MUST_BE(stats.quarantined, 0);
 	blobs = text_new("%s/blobs", path);
@@ -288,6 +297,20 @@ static void leftovers_check(const char *path, struct board *board)
 	box_close(&box);
 }
 
+static void kept_begin(const char *path, struct board *board)
+{
+	static char content[LINE * 10];
+	struct box box;
+
+	box_open(&box, path, "race");
+	for (unsigned i = 0; i < KEPT_KEYS; i++) {
+		board->begun[WRITERS][i] = 1;
+		box_add(&box, name_of(i), content,
+			content_write(content, i, WRITERS, 1, 10));
+	}
+	box_close(&box);
+}
+
 int main(void)
 {
 	struct board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
@@ -296,6 +319,7 @@ int main(void)
 	pid_t pids[PROCESSES];
 
 	MUST(board != MAP_FAILED);
+	kept_begin(path, board);
 	for (unsigned i = 0; i < PROCESSES; i++) {
 		pids[i] = fork_child();
 		if (pids[i] == 0) {

@@ -214,6 +214,46 @@ Test(watch, a_displaced_entry_is_told_of_and_readable_until_then)
 	box_close(&box);
 }
 
+Test(watch, a_renamed_entry_and_directory_are_told_of_by_name)
+{
+	struct cubby_watch *watch;
+	struct told told = {0};
+	struct cubby_attr attr;
+	struct box box;
+	int fd;
+
+	box_new(&box, "");
+	MUST_DO(cubby_watch_new(box.store, &watch));
+	box_add(&box, name_of(1), "abc", 3);
+	MUST_DO(cubby_mkdir(box.store, ROOT, "a", &owner, &attr));
+	MUST_DO(cubby_create(box.store, ROOT, "t", &owner, &attr, &fd));
+	MUST(close(fd) == 0);
+
+	MUST_DO(cubby_rename(box.store, ROOT, name_of(1), ROOT, name_of(2), 0,
+			     &attr));
+	MUST_DO(cubby_watch_poll(watch, told_one, &told));
+	MUST_BE(told.count, 1);
+	MUST_BE(told.id, 0);
+	MUST_BE(told.parent, ROOT);
+	MUST(strcmp(told.name, name_of(1)) == 0);
+	MUST(box_has(&box, name_of(2), "abc", 3));
+
+	MUST_DO(cubby_rename(box.store, ROOT, "a", ROOT, "b", 0, &attr));
+	MUST_DO(cubby_watch_poll(watch, told_one, &told));
+	MUST_BE(told.count, 2);
+	MUST_BE(told.id, 0);
+	MUST(strcmp(told.name, "a") == 0);
+	MUST_DO(cubby_lookup(box.store, ROOT, "b", &attr));
+
+	/* A temporary file that is published is not news. */
+	MUST_DO(cubby_rename(box.store, ROOT, "t", ROOT, name_of(3), 0, &attr));
+	MUST_DO(cubby_watch_poll(watch, told_one, &told));
+	MUST_BE(told.count, 2);
+	MUST_BE(box_stats(&box).displaced, 0);
+	cubby_watch_close(watch);
+	box_close(&box);
+}
+
 Test(watch, the_room_of_a_displaced_entry_is_given_back_after_the_poll)
 {
 	uint8_t *data = sample_new(SAMPLE_NOISE, 1, 300000);

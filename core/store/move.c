@@ -13,6 +13,7 @@
 #include "format/name.h"
 #include "index/nodes.h"
 #include "store/draft.h"
+#include "store/node.h"
 #include "store/publish.h"
 #include "store/tree.h"
 #include "store/walk.h"
@@ -36,8 +37,8 @@ static int begin(const struct move *move, struct update *update)
 	int r = update_begin(move->store, update);
 
 	if (r == 0)
-		r = walk_child(update->txn, move->parent, move->name,
-			       strlen(move->name), &node);
+		r = node_find(update->txn, move->parent, move->name,
+			      strlen(move->name), &node);
 	if (r < 0)
 		return r;
 	if (node.id != move->node.id ||
@@ -47,7 +48,7 @@ static int begin(const struct move *move, struct update *update)
 	    names_get(update->txn, move->new_parent, move->new_name,
 		      strlen(move->new_name), &id) == 0)
 		return -EEXIST;
-	return update_detach(update, node.id, &node.record);
+	return update_detach(update, &node);
 }
 
 static void take_owner(struct record *record, const struct node *node)
@@ -147,8 +148,8 @@ static int find(struct move *move)
 	int r = index_read(move->store->index, &txn);
 
 	return r < 0 ? r
-		     : walk_child(txn, move->parent, move->name,
-				  strlen(move->name), &move->node);
+		     : node_find(txn, move->parent, move->name,
+				 strlen(move->name), &move->node);
 }
 
 static int rename_once(struct move *move, struct record *ret_record)

@@ -11,6 +11,7 @@
 #include "format/name.h"
 #include "index/nodes.h"
 #include "store/namespace.h"
+#include "store/node.h"
 #include "store/publish.h"
 #include "store/reader.h"
 #include "store/tree.h"
@@ -65,7 +66,7 @@ static int find_entry(struct index_txn *txn, const char *path, const char *name,
 	int r = walk_find(txn, path, &directory);
 
 	if (r == 0)
-		r = walk_child(txn, directory, name, strlen(name), ret_node);
+		r = node_find(txn, directory, name, strlen(name), ret_node);
 	if (r == 0 && ret_node->record.kind != CUBBY_ENTRY)
 		r = -ENOENT;
 	return r == -ENOTDIR ? -ENOENT : r;
@@ -145,7 +146,7 @@ int cubby_delete_name(struct cubby_ns *ns, const char *name)
 	if (r == 0)
 		r = find_entry(update.txn, ns->path, name, &node);
 	if (r == 0)
-		r = update_remove(&update, node.id, &node.record);
+		r = update_remove(&update, &node);
 	if (r == 0)
 		r = update_commit(&update);
 	return r == -ENOENT ? 0 : r;

@@ -46,24 +46,24 @@ static void keep(struct update *update, uint64_t id,
 void quarantine_entry(struct cubby *store, uint64_t id)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
-	struct record record;
+	struct node node;
 	uint64_t found;
 	int r = update_begin(store, &update);
 
 	if (r == 0)
-		r = nodes_get(update.txn, id, &record);
-	if (r == 0 && record.kind != CUBBY_ENTRY)
+		r = node_get(update.txn, id, &node);
+	if (r == 0 && node.record.kind != CUBBY_ENTRY)
 		r = -ENOENT;
 	/* Only if this very node still has the name: it may have been replaced
 	 * by a good one meanwhile. */
 	if (r == 0)
-		r = names_get(update.txn, record.parent, record.name,
-			      record.name_size, &found);
+		r = names_get(update.txn, node.record.parent, node.name,
+			      node.record.name_size, &found);
 	if (r < 0 || found != id)
 		return;
-	keep(&update, id, &record);
+	keep(&update, id, &node.record);
 	update.totals.quarantined++;
-	r = update_remove(&update, id, &record);
+	r = update_remove(&update, &node);
 	if (r == 0)
 		IGNORE(update_commit(
 			&update)); /* the next reader tries again */

@@ -11,6 +11,7 @@
 #include "format/name.h"
 #include "index/nodes.h"
 #include "store/draft.h"
+#include "store/node.h"
 #include "store/tree.h"
 #include "store/update.h"
 #include "store/walk.h"
@@ -47,7 +48,7 @@ int cubby_lookup(struct cubby *store, uint64_t parent, const char *name,
 	if (r == 0)
 		r = index_read(store->index, &txn);
 	if (r == 0)
-		r = walk_child(txn, parent, name, strlen(name), &node);
+		r = node_find(txn, parent, name, strlen(name), &node);
 	if (r == 0)
 		tree_attr(store, node.id, &node.record, ret_attr);
 	return r;
@@ -60,7 +61,7 @@ static int get_node(struct cubby *store, uint64_t id, struct node *ret_node)
 
 	if (r == 0)
 		r = index_read(store->index, &txn);
-	return r < 0 ? r : walk_node(txn, id, ret_node);
+	return r < 0 ? r : node_get(txn, id, ret_node);
 }
 
 int cubby_getattr(struct cubby *store, uint64_t id, struct cubby_attr *ret_attr)
@@ -166,7 +167,7 @@ int cubby_setattr(struct cubby *store, uint64_t id, unsigned what,
 	int r = update_begin(store, &update);
 
 	if (r == 0)
-		r = walk_node(update.txn, id, &node);
+		r = node_get(update.txn, id, &node);
 	if (r < 0)
 		return r;
 	if (what & CUBBY_SET_MODE)
@@ -268,15 +269,6 @@ int cubby_create(struct cubby *store, uint64_t parent, const char *name,
 	return 0;
 }
 
-static int name_found(void *cookie, const char *name, size_t size, uint64_t id)
-{
-	(void)cookie;
-	(void)name;
-	(void)size;
-	(void)id;
-	return -ENOTEMPTY;
-}
-
 static int remove_name(struct cubby *store, uint64_t parent, const char *name,
 		       bool is_directory)
 {
@@ -287,15 +279,15 @@ static int remove_name(struct cubby *store, uint64_t parent, const char *name,
 	if (r == 0)
 		r = update_begin(store, &update);
 	if (r == 0)
-		r = walk_child(update.txn, parent, name, strlen(name), &node);
+		r = node_find(update.txn, parent, name, strlen(name), &node);
 	if (r < 0)
 		return r;
 	if (is_directory != (node.record.kind == CUBBY_DIRECTORY))
 		return is_directory ? -ENOTDIR : -EISDIR;
 	if (is_directory)
-		r = names_scan(update.txn, node.id, "", 0, name_found, NULL);
+		r = node_verify_empty(update.txn, node.id);
 	if (r == 0)
-		r = update_remove(&update, node.id, &node.record);
+		r = update_remove(&update, &node);
 	return r < 0 ? r : update_commit(&update);
 }
 

@@ -7,6 +7,7 @@
 #include "index/displaced.h"
 #include "index/nodes.h"
 #include "store/layout.h"
+#include "store/node.h"
 #include "store/update.h"
 #include "sys/sys.h"
 
@@ -166,8 +167,32 @@ int update_purge(struct update *update)
 	return 0;
 }
 
-int update_detach(struct update *update, uint64_t id,
-		  const struct record *record)
+/* Does anybody watch? Returns 1, 0, or a negative errno. */
+static int is_watched(struct update *update)
+{
+	uint64_t horizon;
+	int r;
+
+	if (update->watched < 0) {
+		r = watches_horizon(update->txn, update->totals.displaced_next,
+				    &horizon);
+		if (r < 0)
+			return r;
+		update->watched = r;
+	}
+	return update->watched;
+}
+
+/* Tell the watches that the node `id`, or 0, has lost this name. */
+static int tell(struct update *update, uint64_t id, const struct record *record)
+{
+	update->totals.displaced++;
+	return displaced_put(update->txn, update->totals.displaced_next++, id,
+			     record->parent, record->name, record->name_size);
+}
+
+static int delete_name(struct update *update, uint64_t id,
+		       const struct record *record)
 {
 	uint64_t found;
 	int r = names_get(update->txn, record->parent, record->name,
@@ -182,64 +207,46 @@ int update_detach(struct update *update, uint64_t id,
 			    record->name_size);
 }
 
-int update_remove(struct update *update, uint64_t id,
-		  const struct record *record)
+int update_detach(struct update *update, const struct node *node)
 {
-	/* The record lies in a page that the next write may change. */
-	char name[CUBBY_NAME_MAX + 1];
-	struct record copy = *record;
-	uint64_t horizon;
-	int r;
+	int r = delete_name(update, node->id, &node->record);
 
-	memcpy(name, record->name, record->name_size);
-	copy.name = name;
-	r = update_detach(update, id, &copy);
+	if (r < 0 || node->record.kind == CUBBY_PLAIN)
+		return r;
+	r = is_watched(update);
+	return r > 0 ? tell(update, 0, &node->record) : r;
+}
+
+int update_remove(struct update *update, const struct node *node)
+{
+	int r = delete_name(update, node->id, &node->record);
+
+	if (r == 0)
+		r = is_watched(update);
 	if (r < 0)
 		return r;
-	if (update->watched < 0) {
-		r = watches_horizon(update->txn, update->totals.displaced_next,
-				    &horizon);
-		if (r < 0)
-			return r;
-		update->watched = r;
-	}
-	if (!update->watched) {
-		/* What a dead watch has left behind goes too. */
-		r = update->totals.displaced > 0 ? update_purge(update) : 0;
-		return r < 0 ? r : purge_node(update, id);
-	}
-	update->totals.displaced++;
-	return displaced_put(update->txn, update->totals.displaced_next++, id,
-			     copy.parent, name, copy.name_size);
+	if (r > 0)
+		return tell(update, node->id, &node->record);
+	/* What a dead watch has left behind goes too. */
+	r = update->totals.displaced > 0 ? update_purge(update) : 0;
+	return r < 0 ? r : purge_node(update, node->id);
 }
 
-static int found_name(void *cookie, const char *name, size_t size, uint64_t id)
+/* Make room for a node of `new_kind` where the node `id` is. */
+static int displace(struct update *update, uint64_t id,
+		    enum cubby_kind new_kind)
 {
-	(void)cookie;
-	(void)name;
-	(void)size;
-	(void)id;
-	return 1;
-}
-
-static int displace_for(struct update *update, uint64_t id,
-			enum cubby_kind new_kind)
-{
-	struct record record;
-	int r = nodes_get(update->txn, id, &record);
+	const bool to_directory = new_kind == CUBBY_DIRECTORY;
+	struct node node;
+	int r = node_get(update->txn, id, &node);
 
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r;
-	if (record.kind == CUBBY_DIRECTORY && new_kind != CUBBY_DIRECTORY)
-		return -EISDIR;
-	if (record.kind != CUBBY_DIRECTORY && new_kind == CUBBY_DIRECTORY)
-		return -ENOTDIR;
-	if (record.kind == CUBBY_DIRECTORY) {
-		r = names_scan(update->txn, id, "", 0, found_name, NULL);
-		if (r != 0)
-			return r < 0 ? r : -ENOTEMPTY;
-	}
-	return update_remove(update, id, &record);
+	if (to_directory != (node.record.kind == CUBBY_DIRECTORY))
+		return to_directory ? -ENOTDIR : -EISDIR;
+	if (to_directory)
+		r = node_verify_empty(update->txn, id);
+	return r < 0 ? r : update_remove(update, &node);
 }
 
 int update_insert(struct update *update, uint64_t parent, const char *name,
@@ -263,7 +270,7 @@ int update_insert(struct update *update, uint64_t parent, const char *name,
 	}
 	r = names_get(update->txn, parent, name, name_size, &existing);
 	if (r == 0)
-		r = displace_for(update, existing, record->kind);
+		r = displace(update, existing, record->kind);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	named.parent = parent;

@@ -10,6 +10,7 @@
 #include "format/record.h"
 #include "index/index.h"
 #include "index/meta.h"
+#include "store/node.h"
 #include "store/store.h"
 
 struct doomed {
@@ -48,14 +49,16 @@ CUBBY_MUST_CHECK int update_insert(struct update *update, uint64_t parent,
 				   const char *name, size_t name_size,
 				   uint64_t id, const struct record *record);
 
-/* Take away the name of a node; the record is left as it is. */
-CUBBY_MUST_CHECK int update_detach(struct update *update, uint64_t id,
-				   const struct record *record);
+/* Take away the name of a node, which gets another one; the record is left as
+ * it is. Watches are told, except of plain files: they are renamed all the
+ * time, to be published. */
+CUBBY_MUST_CHECK int update_detach(struct update *update,
+				   const struct node *node);
 
 /* Take away the name of a node and purge it, or displace it as long as somebody
  * watches. */
-CUBBY_MUST_CHECK int update_remove(struct update *update, uint64_t id,
-				   const struct record *record);
+CUBBY_MUST_CHECK int update_remove(struct update *update,
+				   const struct node *node);
 
 /* Forget the stored bytes of the entry `id`, which becomes something else. */
 CUBBY_MUST_CHECK int update_drop_bytes(struct update *update, uint64_t id,

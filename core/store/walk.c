@@ -12,38 +12,6 @@
 /* Deeper than any path can be: ends a walk up a damaged index. */
 enum { DEPTH_MAX = 64 * 1024 };
 
-int walk_node(struct index_txn *txn, uint64_t id, struct node *ret_node)
-{
-	struct record record;
-	int r = nodes_get(txn, id, &record);
-
-	if (r < 0)
-		return r;
-	memcpy(ret_node->name, record.name, record.name_size);
-	ret_node->name[record.name_size] = '\0';
-	ret_node->id = id;
-	ret_node->record = record;
-	ret_node->record.name = ret_node->name;
-	return 0;
-}
-
-int walk_child(struct index_txn *txn, uint64_t parent, const char *name,
-	       size_t size, struct node *ret_node)
-{
-	struct record directory;
-	uint64_t id;
-	int r = names_get(txn, parent, name, size, &id);
-
-	if (r == 0) {
-		r = walk_node(txn, id, ret_node);
-		return r == -ENOENT ? -EBADMSG : r;
-	}
-	if (r == -ENOENT && nodes_get(txn, parent, &directory) == 0 &&
-	    directory.kind != CUBBY_DIRECTORY)
-		return -ENOTDIR;
-	return r;
-}
-
 /* Walk down as far as there are directories; `*path` is what is left. */
 static int walk_down(struct index_txn *txn, const char **path, uint64_t *ret_id)
 {

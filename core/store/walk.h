@@ -9,23 +9,7 @@
 #include <stdint.h>
 
 #include "cubby/cubby.h"
-#include "format/record.h"
 #include "store/update.h"
-
-/* A node with its name, copied out of the index. */
-struct node {
-	uint64_t id;
-	struct record record; /* its name is `name` */
-	char name[CUBBY_NAME_MAX + 1];
-};
-
-CUBBY_MUST_CHECK int walk_node(struct index_txn *txn, uint64_t id,
-			       struct node *ret_node);
-/* The node that has a name of `size` bytes in `parent`. Returns 0, -ENOENT,
- * -ENOTDIR when `parent` is a file, or an error of the index. */
-CUBBY_MUST_CHECK int walk_child(struct index_txn *txn, uint64_t parent,
-				const char *name, size_t size,
-				struct node *ret_node);
 
 /* The directory `path` ("a/b", "" for the root). Returns 0, -ENOENT, -ENOTDIR,
  * or an error of the index. */

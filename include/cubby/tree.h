@@ -239,8 +239,11 @@ struct cubby_watch;
 CUBBY_API CUBBY_MUST_CHECK int cubby_watch_new(struct cubby *store,
 					       struct cubby_watch **ret_watch);
 
-/* One displaced node: its id, and the name that it had until then. The call
- * may use the library. */
+/*
+ * One displaced node: its id, and the name that it had until then. With the id
+ * 0, an entry or a directory of that name was renamed, and lives on. (A plain
+ * file that is renamed is not told of.) The call may use the library.
+ */
 typedef void cubby_displaced_fn(void *cookie, uint64_t id, uint64_t parent,
 				const char *name);
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "index/nodes.h"
+#include "store/node.h"
+
+int node_get(struct index_txn *txn, uint64_t id, struct node *ret_node)
+{
+	struct record record;
+	int r = nodes_get(txn, id, &record);
+
+	if (r < 0)
+		return r;
+	memcpy(ret_node->name, record.name, record.name_size);
+	ret_node->name[record.name_size] = '\0';
+	ret_node->id = id;
+	ret_node->record = record;
+	ret_node->record.name = ret_node->name;
+	return 0;
+}
+
+int node_find(struct index_txn *txn, uint64_t parent, const char *name,
+	      size_t size, struct node *ret_node)
+{
+	struct record directory;
+	uint64_t id;
+	int r = names_get(txn, parent, name, size, &id);
+
+	if (r == 0) {
+		r = node_get(txn, id, ret_node);
+		return r == -ENOENT ? -EBADMSG : r;
+	}
+	if (r == -ENOENT && nodes_get(txn, parent, &directory) == 0 &&
+	    directory.kind != CUBBY_DIRECTORY)
+		return -ENOTDIR;
+	return r;
+}
+
+static int found_name(void *cookie, const char *name, size_t size, uint64_t id)
+{
+	(void)cookie;
+	(void)name;
+	(void)size;
+	(void)id;
+	return -ENOTEMPTY;
+}
+
+int node_verify_empty(struct index_txn *txn, uint64_t id)
+{
+	return names_scan(txn, id, "", 0, found_name, NULL);
+}

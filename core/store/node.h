@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A node with its name, copied out of the index: what is in the index may move
+ * with the next write of the same transaction.
+ */
+#ifndef CUBBY_NODE_H
+#define CUBBY_NODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cubby/cubby.h"
+#include "format/record.h"
+#include "index/index.h"
+
+struct node {
+	uint64_t id;
+	struct record record; /* its name is `name` */
+	char name[CUBBY_NAME_MAX + 1];
+};
+
+/* Returns 0, -ENOENT, or an error of the index. */
+CUBBY_MUST_CHECK int node_get(struct index_txn *txn, uint64_t id,
+			      struct node *ret_node);
+
+/* The node that has a name of `size` bytes in `parent`. Returns 0, -ENOENT,
+ * -ENOTDIR when `parent` is a file, or an error of the index. */
+CUBBY_MUST_CHECK int node_find(struct index_txn *txn, uint64_t parent,
+			       const char *name, size_t size,
+			       struct node *ret_node);
+
+/* Does the directory `id` hold no name? Returns 0, -ENOTEMPTY, or an error of
+ * the index. */
+CUBBY_MUST_CHECK int node_verify_empty(struct index_txn *txn, uint64_t id);
+
+#endif
