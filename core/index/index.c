@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 
 #include "base/base.h"
+#include "index/extent.h"
 #include "index/lmdb_index.h"
 #include "index/meta.h"
 #include "sys/sys.h"
@@ -211,6 +212,8 @@ int index_commit(struct index_txn *txn)
 	int r = mdb_txn_commit(txn->txn);
 
 	CHECK(txn->is_write);
+	if (r == 0)
+		extent_keep(txn->index);
 	free(txn);
 	return lmdb_error(r);
 }
@@ -239,25 +242,14 @@ void index_end(struct index_txn *txn)
 
 /* ---------------------------------------------------------- open and close */
 
-/* Without a data file of the size that its last commit needs, a read would end
- * the process with SIGBUS. And LMDB leaves that file open for programs that
- * this process executes, which could write into the index. */
-static int secure_file(struct index *index)
+/* LMDB leaves its file open for programs that this process executes, which
+ * could write into the index. */
+static int keep_from_programs(struct index *index)
 {
-	MDB_envinfo info;
-	struct stat file;
-	MDB_stat stat;
 	int fd;
+	int r = lmdb_error(mdb_env_get_fd(index->env, &fd));
 
-	if (mdb_env_get_fd(index->env, &fd) != 0 || sys_close_on_exec(fd) < 0 ||
-	    mdb_env_info(index->env, &info) != 0 ||
-	    mdb_env_stat(index->env, &stat) != 0)
-		return -EBADMSG;
-	if (sys_fstat(fd, &file) < 0)
-		return -EBADMSG;
-	return (uint64_t)file.st_size / stat.ms_psize > info.me_last_pgno
-		       ? 0
-		       : -EBADMSG;
+	return r < 0 ? r : sys_close_on_exec(fd);
 }
 
 static int open_tables(struct index *index, bool format)
@@ -344,7 +336,9 @@ static int make(const char *path, bool read_only, bool format,
 	index->watch_fd = -1;
 	r = open_env(index, path);
 	if (r == 0)
-		r = secure_file(index);
+		r = keep_from_programs(index);
+	if (r == 0)
+		r = extent_verify(index);
 	if (r == 0)
 		r = open_tables(index, format);
 	if (r == 0 && !read_only) {

@@ -8,6 +8,7 @@
 
 #include <lmdb.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "index/index.h"
 
@@ -33,6 +34,7 @@ struct index {
 	bool wrote;
 	MDB_env *env;
 	int watch_fd; /* the file whose bytes watches lock, or -1 */
+	_Atomic(uint64_t) known_pages; /* of the data file, at least */
 	MDB_dbi tables[TABLE_COUNT];
 	pthread_mutex_t lock; /* guards the pool */
 	unsigned pool_count;

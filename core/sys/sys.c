@@ -101,6 +101,16 @@ int sys_truncate(int fd, uint64_t size)
 	return result(r);
 }
 
+int sys_extend(int fd, uint64_t size)
+{
+	int r;
+
+	do
+		r = fallocate(fd, 0, 0, (off_t)size);
+	while (r < 0 && errno == EINTR);
+	return result(r);
+}
+
 int sys_fsync(int fd)
 {
 	return result(fsync(fd));

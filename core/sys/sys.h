@@ -32,6 +32,9 @@ CUBBY_MUST_CHECK int sys_pwrite(int fd, const void *data, size_t size,
 /* For a descriptor that a library has opened. */
 CUBBY_MUST_CHECK int sys_close_on_exec(int fd);
 CUBBY_MUST_CHECK int sys_truncate(int fd, uint64_t size);
+/* Make a file at least `size` bytes long. Never makes it shorter, whatever
+ * others do to it meanwhile. */
+CUBBY_MUST_CHECK int sys_extend(int fd, uint64_t size);
 CUBBY_MUST_CHECK int sys_fsync(int fd);
 CUBBY_MUST_CHECK int sys_mkdir(int dir_fd, const char *path);
 CUBBY_MUST_CHECK int sys_unlink(int dir_fd, const char *path);

@@ -61,9 +61,9 @@ static bool is_live(const struct mounted *mounted)
 	       root.st_dev != above.st_dev && statvfs(mounted->at, &vfs) == 0;
 }
 
-static void daemon_run(const struct mounted *mounted, const char *options)
+static void daemon_run(const char *path, const struct mounted *mounted,
+		       const char *options)
 {
-	const char *path = program("CUBBYFS");
 	int log = open(mounted->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
 	int null = open("/dev/null", O_RDONLY);
 
@@ -81,6 +81,7 @@ static void daemon_run(const struct mounted *mounted, const char *options)
 
 static void daemon_start(struct mounted *mounted, const char *options)
 {
+	const char *path = program("CUBBYFS");
 	int status = 0;
 	pid_t ended = 0;
 
@@ -89,7 +90,7 @@ static void daemon_start(struct mounted *mounted, const char *options)
 	mounted->pid = fork();
 	MUST(mounted->pid >= 0);
 	if (mounted->pid == 0)
-		daemon_run(mounted, options);
+		daemon_run(path, mounted, options);
 	guardian_process(mounted->pid);
 	if (!WITHIN_MS(START_MS,
 		       (ended = waitpid(mounted->pid, &status, WNOHANG)) != 0 ||

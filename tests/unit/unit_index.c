@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -198,8 +199,69 @@ Test(index, a_truncated_file_is_damage)
 	index_close(opened);
 	cr_assert_eq(truncate(data, 3 * 4096), 0);
 	cr_expect_eq(index_open(path, false, false, &opened), -EBADMSG);
+	cr_expect_eq(index_open(path, false, false, &opened), -EBADMSG,
+		     "nor does looking at it make it whole");
 	cr_assert_eq(truncate(data, 0), 0);
 	cr_assert_eq(index_open(path, false, true, &opened), 0);
+}
+
+/*
+ * LMDB counts pages that a transaction took at the end and gave up again, but
+ * does not write them: a file without them is whole.
+ */
+Test(index, a_file_without_its_last_free_pages_is_no_damage)
+{
+	static const uint8_t value[100000];
+	struct index_txn *txn;
+	struct stat whole;
+	struct stat file;
+	char data[64];
+	uint64_t id;
+
+	snprintf(data, sizeof(data), "%s/data.mdb", path);
+	txn = begin_write();
+	cr_assert_eq(small_put(txn, 5, value, sizeof(value)), 0);
+	cr_assert_eq(small_delete(txn, 5), 0);
+	cr_assert_eq(index_commit(txn), 0);
+	/* These move what is in use to the front. */
+	for (uint64_t i = 0; i < 4; i++) {
+		txn = begin_write();
+		cr_assert_eq(names_put(txn, 1, "a", 1, 7 + i), 0);
+		cr_assert_eq(index_commit(txn), 0);
+	}
+	index_close(opened);
+	cr_assert_eq(stat(data, &whole), 0);
+
+	cr_assert_eq(truncate(data, whole.st_size - 2 * 4096), 0);
+	cr_expect_eq(index_open(path, true, false, &opened), -EBADMSG,
+		     "who cannot make it longer must not map it");
+	cr_assert_eq(index_open(path, false, false, &opened), 0);
+	cr_assert_eq(stat(data, &file), 0);
+	cr_expect_eq(file.st_size, whole.st_size);
+	txn = begin_write();
+	cr_expect_eq(names_get(txn, 1, "a", 1, &id), 0);
+	cr_expect_eq(id, 10);
+	index_end(txn);
+}
+
+Test(index, a_commit_leaves_the_file_as_long_as_it_counts)
+{
+	static const uint8_t value[100000];
+	struct index_txn *txn;
+	struct stat file;
+	char data[64];
+
+	snprintf(data, sizeof(data), "%s/data.mdb", path);
+	for (unsigned i = 1; i < 40; i++) {
+		txn = begin_write();
+		cr_assert_eq(small_put(txn, 5, value, i * 2500), 0);
+		if (i % 3)
+			cr_assert_eq(small_delete(txn, 5), 0);
+		cr_assert_eq(index_commit(txn), 0);
+		cr_assert_eq(stat(data, &file), 0);
+		cr_expect_geq((uint64_t)file.st_size, index_bytes(opened),
+			      "commit %u", i);
+	}
 }
 
 Test(index, watches_hold_the_horizon_until_they_die)

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file that is shorter than its last page is not always damaged: a
+ * transaction may take pages at the end and give them up again before it
+ * commits; LMDB counts them, and has them in its list of free pages, but never
+ * writes them. Nobody reads them either. So a short file is damaged only if one
+ * of the missing pages is not free.
+ *
+ * To find out, the list is read, which may itself be among what is missing: so
+ * the file is made longer first, and cut off again if it was damaged. That
+ * needs the lock of the writers. Who can only read refuses a short file; so
+ * that there are none, whoever commits makes the file longer, with
+ * fallocate(2), which unlike ftruncate(2) never takes away what another process
+ * has just written.
+ */
+#include <errno.h>
+
+#include "base/base.h"
+#include "index/extent.h"
+#include "sys/sys.h"
+
+struct extent {
+	int fd;
+	uint64_t pages; /* whole ones in the file */
+	uint64_t needed;
+	uint64_t page_size;
+};
+
+static int get_extent(struct index *index, struct extent *ret_extent)
+{
+	MDB_envinfo info;
+	struct stat file;
+	MDB_stat stat;
+	int fd;
+	int r;
+
+	if (mdb_env_get_fd(index->env, &fd) != 0 ||
+	    mdb_env_info(index->env, &info) != 0 ||
+	    mdb_env_stat(index->env, &stat) != 0)
+		return -EBADMSG;
+	r = sys_fstat(fd, &file);
+	if (r < 0)
+		return r;
+	*ret_extent = (struct extent){
+		.fd = fd,
+		.pages = (uint64_t)file.st_size / stat.ms_psize,
+		.needed = info.me_last_pgno + 1,
+		.page_size = stat.ms_psize,
+	};
+	return 0;
+}
+
+/* How many of the pages from `extent->pages` on are free? */
+static int count_free(struct index_txn *txn, const struct extent *extent,
+		      uint64_t *ret_count)
+{
+	enum { FREE_DBI = 0 }; /* the database that LMDB keeps of them */
+	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	uint64_t count = 0;
+	MDB_val key;
+	MDB_val value;
+	int r = lmdb_error(mdb_cursor_open(txn->txn, FREE_DBI, &cursor));
+
+	while (r == 0) {
+		const size_t *list;
+
+		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
+		if (r < 0)
+			break;
+		list = value.mv_data;
+		/* A number, and that many pages. */
+		if (value.mv_size < sizeof(*list) ||
+		    list[0] >= value.mv_size / sizeof(*list))
+			return -EBADMSG;
+		for (size_t i = 1; i <= list[0]; i++)
+			count += list[i] >= extent->pages &&
+				 list[i] < extent->needed;
+	}
+	if (r != -ENOENT)
+		return r;
+	*ret_count = count;
+	return 0;
+}
+
+/* The lock of the writers is held: nothing changes meanwhile. */
+static int verify_locked(struct index *index)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	struct extent extent;
+	uint64_t count = 0;
+	int r = get_extent(index, &extent);
+
+	if (r < 0 || extent.pages >= extent.needed)
+		return r;
+	r = sys_extend(extent.fd, extent.needed * extent.page_size);
+	if (r < 0)
+		return r;
+	r = index_read(index, &txn);
+	if (r == 0)
+		r = count_free(txn, &extent, &count);
+	if (r == 0 && count == extent.needed - extent.pages)
+		return 0;
+	IGNORE(sys_truncate(extent.fd, extent.pages * extent.page_size));
+	return r < 0 ? r : -EBADMSG;
+}
+
+int extent_verify(struct index *index)
+{
+	struct extent extent;
+	MDB_txn *txn;
+	int r = get_extent(index, &extent);
+
+	if (r < 0 || extent.pages >= extent.needed)
+		return r;
+	if (index->read_only)
+		return -EBADMSG;
+	/* To begin one reads two pages of the start only. */
+	r = lmdb_error(mdb_txn_begin(index->env, NULL, 0, &txn));
+	if (r < 0)
+		return r;
+	r = verify_locked(index);
+	mdb_txn_abort(txn);
+	return r;
+}
+
+void extent_keep(struct index *index)
+{
+	struct extent extent;
+	MDB_envinfo info;
+
+	if (mdb_env_info(index->env, &info) != 0 ||
+	    info.me_last_pgno < atomic_load(&index->known_pages))
+		return;
+	if (get_extent(index, &extent) < 0)
+		return;
+	/* If it fails, the next one that opens the index does it. */
+	if (extent.pages < extent.needed &&
+	    sys_extend(extent.fd, extent.needed * extent.page_size) == 0)
+		extent.pages = extent.needed;
+	atomic_store(&index->known_pages, extent.pages);
+}

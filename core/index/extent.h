@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The length of the data file. LMDB reads it through a map, so a page that is
+ * missing at its end would end the process with SIGBUS.
+ */
+#ifndef CUBBY_EXTENT_H
+#define CUBBY_EXTENT_H
+
+#include "index/lmdb_index.h"
+
+/* When an index is opened: may every page be read? Returns 0, -EBADMSG for a
+ * file that has been cut off, or an error of the disk. */
+CUBBY_MUST_CHECK int extent_verify(struct index *index);
+
+/* After a commit: see to it that extent_verify() has nothing to do. */
+void extent_keep(struct index *index);
+
+#endif
