@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "guard.h"
+#include "message.h"
 #include "mount.h"
 #include "mountpoint.h"
 #include "options.h"
@@ -35,17 +35,7 @@ struct job {
 	int ready_fd; /* the parent waits at its other end; -1: no parent */
 };
 
-__attribute__((format(printf, 1, 2))) static int fail(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	fputs("cubbyfs: ", stderr);
-	vfprintf(stderr, format, args);
-	fputc('\n', stderr);
-	va_end(args);
-	return EXIT_FAILURE;
-}
+#define fail(...) (message(__VA_ARGS__), EXIT_FAILURE)
 
 static int fail_mountpoint(const char *path, int r)
 {
@@ -75,6 +65,25 @@ static int fail_store(const char *path, int r)
 	case -ENOTEMPTY:
 		return fail("%s holds something else than a store: give an "
 			    "empty or a new directory",
+			    path);
+	case -ENOTDIR:
+		return fail("%s is not a directory: a store is one", path);
+	case -EPROTONOSUPPORT:
+		return fail("the store %s was made by a newer version: update "
+			    "cubby, or use another directory",
+			    path);
+	case -EBADMSG:
+		return fail("the index of the store %s is damaged: delete the "
+			    "directory, it will be filled anew",
+			    path);
+	case -EROFS:
+		return fail("the store %s is on a read-only disk: mount it "
+			    "with -o ro",
+			    path);
+	case -EACCES:
+	case -EPERM:
+		return fail("no permission for the store %s: check the owner "
+			    "and the mode of the directory",
 			    path);
 	default:
 		return fail("cannot open the store %s: %s", path,
@@ -291,7 +300,10 @@ int main(int argc, char **argv)
 	struct job job = {.ready_fd = -1};
 	int r = EXIT_SUCCESS;
 
-	if (options_parse(argc, argv, &job.options) < 0)
+	r = message_init();
+	if (r < 0)
+		r = EXIT_FAILURE;
+	else if (options_parse(argc, argv, &job.options) < 0)
 		r = EXIT_BAD_USAGE;
 	else if (job.options.action == OPTIONS_HELP)
 		options_print_help();

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "message.h"
+
 #define ENTRY_TIMEOUT_S 3600.0
 #define NEGATIVE_TIMEOUT_S 1.0
 #define MAX_THREADS 8u
@@ -55,7 +57,7 @@ static const struct fuse_opt option_list[] = {
 
 static int usage_error(const char *what, const char *arg)
 {
-	fprintf(stderr, "cubbyfs: %s%s (try: cubbyfs --help)\n", what, arg);
+	message("%s%s (try: cubbyfs --help)", what, arg);
 	return -1;
 }
 
