@@ -13,6 +13,7 @@
 #include "store/namespace.h"
 #include "store/node.h"
 #include "store/publish.h"
+#include "store/quarantine.h"
 #include "store/reader.h"
 #include "store/tree.h"
 #include "store/walk.h"
@@ -60,13 +61,13 @@ int namespace_verify(const struct cubby_ns *ns, const char *name)
 /* The entry of that name. A namespace that does not exist has none, and what is
  * no entry is none. */
 static int find_entry(struct index_txn *txn, const char *path, const char *name,
-		      struct node *ret_node)
+		      uint64_t *ret_directory, struct node *ret_node)
 {
-	uint64_t directory;
-	int r = walk_find(txn, path, &directory);
+	int r = walk_find(txn, path, ret_directory);
 
 	if (r == 0)
-		r = node_find(txn, directory, name, strlen(name), ret_node);
+		r = node_find(txn, *ret_directory, name, strlen(name),
+			      ret_node);
 	if (r == 0 && ret_node->record.kind != CUBBY_ENTRY)
 		r = -ENOENT;
 	return r == -ENOTDIR ? -ENOENT : r;
@@ -75,9 +76,15 @@ static int find_entry(struct index_txn *txn, const char *path, const char *name,
 static int find(struct cubby_ns *ns, const char *name, struct node *ret_node)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
+	uint64_t directory = 0;
 	int r = index_read(ns->store->index, &txn);
 
-	return r < 0 ? r : find_entry(txn, ns->path, name, ret_node);
+	if (r == 0)
+		r = find_entry(txn, ns->path, name, &directory, ret_node);
+	index_end(TAKE(txn));
+	if (r == -EBADMSG && directory != 0)
+		quarantine_name(ns->store, directory, name);
+	return r;
 }
 
 int cubby_get_name(struct cubby_ns *ns, const char *name,
@@ -133,6 +140,7 @@ int cubby_stat(struct cubby_ns *ns, const struct cubby_key *key,
 int cubby_delete_name(struct cubby_ns *ns, const char *name)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
+	uint64_t directory;
 	struct node node;
 	int r = namespace_verify(ns, name);
 
@@ -144,7 +152,7 @@ int cubby_delete_name(struct cubby_ns *ns, const char *name)
 	if (r == 0)
 		r = update_begin(ns->store, &update);
 	if (r == 0)
-		r = find_entry(update.txn, ns->path, name, &node);
+		r = find_entry(update.txn, ns->path, name, &directory, &node);
 	if (r == 0)
 		r = update_remove(&update, &node);
 	if (r == 0)

@@ -21,6 +21,14 @@ int node_get(struct index_txn *txn, uint64_t id, struct node *ret_node)
 	return 0;
 }
 
+bool node_has_name(const struct node *node, uint64_t parent, const char *name,
+		   size_t size)
+{
+	return node->record.parent == parent &&
+	       node->record.name_size == size &&
+	       memcmp(node->name, name, size) == 0;
+}
+
 int node_find(struct index_txn *txn, uint64_t parent, const char *name,
 	      size_t size, struct node *ret_node)
 {
@@ -30,6 +38,8 @@ int node_find(struct index_txn *txn, uint64_t parent, const char *name,
 
 	if (r == 0) {
 		r = node_get(txn, id, ret_node);
+		if (r == 0 && !node_has_name(ret_node, parent, name, size))
+			r = -EBADMSG;
 		return r == -ENOENT ? -EBADMSG : r;
 	}
 	if (r == -ENOENT && nodes_get(txn, parent, &directory) == 0 &&

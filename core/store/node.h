@@ -6,6 +6,7 @@
 #ifndef CUBBY_NODE_H
 #define CUBBY_NODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,10 +25,16 @@ CUBBY_MUST_CHECK int node_get(struct index_txn *txn, uint64_t id,
 			      struct node *ret_node);
 
 /* The node that has a name of `size` bytes in `parent`. Returns 0, -ENOENT,
- * -ENOTDIR when `parent` is a file, or an error of the index. */
+ * -ENOTDIR when `parent` is a file, -EBADMSG when the name leads to no node or
+ * to one that has another name, or an error of the index. */
 CUBBY_MUST_CHECK int node_find(struct index_txn *txn, uint64_t parent,
 			       const char *name, size_t size,
 			       struct node *ret_node);
+
+/* Does the node have this name? If not, who found it by the name follows a
+ * damaged index: another key's bytes would be right by all other checks. */
+bool node_has_name(const struct node *node, uint64_t parent, const char *name,
+		   size_t size);
 
 /* Does the directory `id` hold no name? Returns 0, -ENOTEMPTY, or an error of
  * the index. */

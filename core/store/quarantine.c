@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 
 #include "base/base.h"
 #include "index/nodes.h"
@@ -67,4 +68,21 @@ void quarantine_entry(struct cubby *store, uint64_t id)
 	if (r == 0)
 		IGNORE(update_commit(
 			&update)); /* the next reader tries again */
+}
+
+void quarantine_name(struct cubby *store, uint64_t parent, const char *name)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	const size_t size = strlen(name);
+	struct node node;
+	int r = update_begin(store, &update);
+
+	if (r == 0)
+		r = node_find(update.txn, parent, name, size, &node);
+	if (r != -EBADMSG)
+		return;
+	update.totals.quarantined++;
+	r = names_delete(update.txn, parent, name, size);
+	if (r == 0)
+		IGNORE(update_commit(&update)); /* as above */
 }

@@ -14,4 +14,7 @@
  * can: a store that cannot be written keeps what it has. */
 void quarantine_entry(struct cubby *store, uint64_t id);
 
+/* Delete a name that leads to no node, or to one of another name. */
+void quarantine_name(struct cubby *store, uint64_t parent, const char *name);
+
 #endif

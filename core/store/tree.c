@@ -12,6 +12,7 @@
 #include "index/nodes.h"
 #include "store/draft.h"
 #include "store/node.h"
+#include "store/quarantine.h"
 #include "store/tree.h"
 #include "store/update.h"
 #include "store/walk.h"
@@ -49,6 +50,9 @@ int cubby_lookup(struct cubby *store, uint64_t parent, const char *name,
 		r = index_read(store->index, &txn);
 	if (r == 0)
 		r = node_find(txn, parent, name, strlen(name), &node);
+	index_end(TAKE(txn));
+	if (r == -EBADMSG)
+		quarantine_name(store, parent, name);
 	if (r == 0)
 		tree_attr(store, node.id, &node.record, ret_attr);
 	return r;

@@ -232,16 +232,21 @@ int update_remove(struct update *update, const struct node *node)
 	return r < 0 ? r : purge_node(update, node->id);
 }
 
-/* Make room for a node of `new_kind` where the node `id` is. */
+/* Make room for a node of `new_kind` under a name that leads to `id`. */
 static int displace(struct update *update, uint64_t id,
-		    enum cubby_kind new_kind)
+		    enum cubby_kind new_kind, uint64_t parent, const char *name,
+		    size_t name_size)
 {
 	const bool to_directory = new_kind == CUBBY_DIRECTORY;
 	struct node node;
 	int r = node_get(update->txn, id, &node);
 
+	/* The name of a damaged index, which will lead to a good node now. */
+	if (r == -ENOENT || r == -EBADMSG ||
+	    (r == 0 && !node_has_name(&node, parent, name, name_size)))
+		return 0;
 	if (r < 0)
-		return r == -ENOENT ? -EBADMSG : r;
+		return r;
 	if (to_directory != (node.record.kind == CUBBY_DIRECTORY))
 		return to_directory ? -ENOTDIR : -EISDIR;
 	if (to_directory)
@@ -270,7 +275,8 @@ int update_insert(struct update *update, uint64_t parent, const char *name,
 	}
 	r = names_get(update->txn, parent, name, name_size, &existing);
 	if (r == 0)
-		r = displace(update, existing, record->kind);
+		r = displace(update, existing, record->kind, parent, name,
+			     name_size);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	named.parent = parent;

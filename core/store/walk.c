@@ -6,6 +6,7 @@
 #include "cubby/tree.h"
 #include "format/name.h"
 #include "index/nodes.h"
+#include "store/node.h"
 #include "store/walk.h"
 #include "sys/sys.h"
 
@@ -17,23 +18,20 @@ static int walk_down(struct index_txn *txn, const char **path, uint64_t *ret_id)
 {
 	const char *rest = *path;
 	uint64_t id = CUBBY_ROOT_ID;
-	struct record record;
+	struct node node;
 	const char *name;
-	uint64_t child;
 	long size;
 	int r;
 
 	while ((size = name_next(&rest, &name)) > 0) {
-		r = names_get(txn, id, name, (size_t)size, &child);
+		r = node_find(txn, id, name, (size_t)size, &node);
 		if (r == -ENOENT)
 			break;
-		if (r == 0)
-			r = nodes_get(txn, child, &record);
 		if (r < 0)
 			return r;
-		if (record.kind != CUBBY_DIRECTORY)
+		if (node.record.kind != CUBBY_DIRECTORY)
 			return -ENOTDIR;
-		id = child;
+		id = node.id;
 		*path = rest;
 	}
 	if (size < 0)
@@ -102,7 +100,7 @@ int walk_make(struct update *update, const char *path, struct walk_ids *ids,
 	struct record directory = {
 		.kind = CUBBY_DIRECTORY, .mode = 0755, .name = ""};
 	const char *name;
-	uint64_t id;
+	uint64_t id = CUBBY_ROOT_ID;
 	long size;
 	int r = walk_down(update->txn, &path, &id);
 

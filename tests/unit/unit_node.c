@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cubby/tree.h"
+#include "index/nodes.h"
+#include "store/node.h"
+#include "store/store.h"
+
+static char path[] = "/tmp/cubby-node-XXXXXX";
+static struct cubby *store;
+static struct cubby_ns *ns;
+
+static void setup(void)
+{
+	cr_assert_not_null(mkdtemp(path));
+	cr_assert_eq(cubby_open(path, CUBBY_CREATE, &store), 0);
+	cr_assert_eq(cubby_ns_open(store, "", &ns), 0);
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	cubby_ns_close(ns);
+	cubby_close(store);
+	snprintf(command, sizeof(command), "rm -rf %s", path);
+	cr_assert_eq(system(command), 0);
+}
+
+TestSuite(node, .init = setup, .fini = teardown);
+
+static const struct cubby_key one = {{1}};
+static const struct cubby_key two = {{2}};
+
+/* Two entries, and the name of the first leads to the second: what a damaged
+ * page of the index may do. All checks of the second are right. */
+static void mix_up(void)
+{
+	char name[CUBBY_KEY_TEXT_SIZE];
+	struct cubby_attr attr;
+	struct index_txn *txn;
+
+	cr_assert_eq(cubby_add_bytes(ns, &one, "one", 3), 0);
+	cr_assert_eq(cubby_add_bytes(ns, &two, "two", 3), 0);
+	cr_assert_eq(cubby_stat(ns, &two, &attr), 0);
+	cubby_key_format(&one, name);
+	cr_assert_eq(index_write(store->index, &txn), 0);
+	cr_assert_eq(names_put(txn, CUBBY_ROOT_ID, name, strlen(name), attr.id),
+		     0);
+	cr_assert_eq(index_commit(txn), 0);
+}
+
+static void expect_content(const struct cubby_key *key, const char *content)
+{
+	struct cubby_reader *reader;
+	char bytes[8] = "";
+
+	cr_assert_eq(cubby_get(ns, key, &reader), 0);
+	cr_expect_eq(cubby_reader_read(reader, bytes, sizeof(bytes)),
+		     strlen(content));
+	cr_expect_str_eq(bytes, content);
+	cubby_reader_close(reader);
+}
+
+Test(node, a_name_that_leads_to_anothers_node_is_damage_then_a_miss)
+{
+	struct cubby_reader *reader;
+
+	mix_up();
+	cr_expect_eq(cubby_get(ns, &one, &reader), -EBADMSG);
+	cr_expect_eq(cubby_get(ns, &one, &reader), -ENOENT);
+	expect_content(&two, "two");
+}
+
+Test(node, looking_up_such_a_name_heals_it_too)
+{
+	char name[CUBBY_KEY_TEXT_SIZE];
+	struct cubby_attr attr;
+
+	mix_up();
+	cubby_key_format(&one, name);
+	cr_expect_eq(cubby_lookup(store, CUBBY_ROOT_ID, name, &attr), -EBADMSG);
+	cr_expect_eq(cubby_lookup(store, CUBBY_ROOT_ID, name, &attr), -ENOENT);
+	expect_content(&two, "two");
+}
+
+Test(node, adding_under_such_a_name_leaves_the_other_alone)
+{
+	mix_up();
+	cr_assert_eq(cubby_add_bytes(ns, &one, "new", 3), 0);
+	expect_content(&one, "new");
+	expect_content(&two, "two");
+}
