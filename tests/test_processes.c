@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "box.h"
@@ -149,6 +150,36 @@ static void turn_wait(int fd)
 static void turn_give(int fd)
 {
 	MUST(write(fd, "", 1) == 1);
+}
+
+/* None may take what another has just begun for somebody else's directory. */
+Test(processes, many_processes_may_make_one_store_at_once)
+{
+	enum { ROUNDS = 60, MAKERS = 6 };
+
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		char *path = scratch_path("made%u", i);
+		struct box box;
+
+		for (unsigned k = 0; k < MAKERS; k++) {
+			if (fork_child() > 0)
+				continue;
+			box_open(&box, path, "ns");
+			box_add(&box, name_of(k), &k, sizeof(k));
+			box_close(&box);
+			_exit(0);
+		}
+		for (unsigned k = 0; k < MAKERS; k++) {
+			int status;
+
+			MUST(wait(&status) > 0);
+			MUST_BE(status, 0);
+		}
+		box_open(&box, path, "ns");
+		MUST_BE(box_stats(&box).entries, MAKERS);
+		box_close(&box);
+		free(path);
+	}
 }
 
 Test(processes, two_processes_see_each_others_changes_at_once)

@@ -50,11 +50,11 @@ int watches_horizon(struct index_txn *txn, uint64_t next, uint64_t *ret_horizon)
 	return watched;
 }
 
-int watches_add(struct index_txn *txn, const char *path, uint64_t next,
-		int *ret_fd, uint32_t *ret_slot)
+int watches_add(struct index_txn *txn, uint64_t next, int *ret_fd,
+		uint32_t *ret_slot)
 {
 	/* A lock belongs to the open file: each watch has its own. */
-	SCOPED_FD int fd = sys_open(AT_FDCWD, path, O_RDWR);
+	SCOPED_FD int fd = sys_open(AT_FDCWD, txn->index->watches_path, O_RDWR);
 	uint32_t slot = 0;
 	int r = -EAGAIN;
 

@@ -27,9 +27,8 @@ CUBBY_MUST_CHECK int watches_horizon(struct index_txn *txn, uint64_t next,
 
 /* Register a watch that has been told everything below `next`. The watch lives
  * until `*ret_fd` is closed. */
-CUBBY_MUST_CHECK int watches_add(struct index_txn *txn, const char *path,
-				 uint64_t next, int *ret_fd,
-				 uint32_t *ret_slot);
+CUBBY_MUST_CHECK int watches_add(struct index_txn *txn, uint64_t next,
+				 int *ret_fd, uint32_t *ret_slot);
 CUBBY_MUST_CHECK int watches_set(struct index_txn *txn, uint32_t slot,
 				 uint64_t next);
 CUBBY_MUST_CHECK int watches_delete(struct index_txn *txn, uint32_t slot);

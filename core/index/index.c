@@ -9,11 +9,11 @@
  *     an older generation is never used, shared, or closed.
  *  3. Reader slots: read transactions are kept and renewed, so that a read
  *     neither takes the lock of the slots nor makes a system call. Slots of
- *     dead processes are cleared when a store is opened and when none is left.
+ *     dead processes are cleared after each checkpoint.
  *  4. The map size bounds the index: it is address space, not memory or disk.
  *     A full map is a full store (-ENOSPC).
  *  5. Commits are not synced. After the death of a process nothing is lost;
- *     after a power cut the index may be damaged as a whole.
+ *     after a power cut the index goes back to a snapshot: see steady.c.
  *
  * The registry's lock guards the registry and the reference counts; the lock of
  * an index guards its pool. They are never held together.
@@ -28,6 +28,7 @@
 #include "index/extent.h"
 #include "index/lmdb_index.h"
 #include "index/meta.h"
+#include "index/steady.h"
 #include "sys/sys.h"
 
 enum {
@@ -151,7 +152,6 @@ int lmdb_next(MDB_cursor *cursor, MDB_val *ret_key, MDB_val *ret_value)
 int index_read(struct index *index, struct index_txn **ret_txn)
 {
 	struct index_txn *txn = NULL;
-	int dead;
 	int r;
 
 	pthread_mutex_lock(&index->lock);
@@ -174,8 +174,9 @@ int index_read(struct index *index, struct index_txn **ret_txn)
 		return -ENOMEM;
 	txn->index = index;
 	r = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn->txn);
-	if (r == MDB_READERS_FULL && mdb_reader_check(index->env, &dead) == 0 &&
-	    dead > 0)
+	/* Dead readers may be all that protects the steady snapshot. */
+	if (r == MDB_READERS_FULL && !index->read_only &&
+	    steady_checkpoint(index) == 0)
 		r = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn->txn);
 	if (r != 0) {
 		free(txn);
@@ -192,6 +193,9 @@ int index_write(struct index *index, struct index_txn **ret_txn)
 
 	if (index->read_only)
 		return -EROFS;
+	r = steady_protect(index);
+	if (r < 0)
+		return r;
 	txn = calloc(1, sizeof(*txn));
 	if (!txn)
 		return -ENOMEM;
@@ -209,12 +213,15 @@ int index_write(struct index *index, struct index_txn **ret_txn)
 
 int index_commit(struct index_txn *txn)
 {
+	struct index *index = txn->index;
 	int r = mdb_txn_commit(txn->txn);
 
 	CHECK(txn->is_write);
-	if (r == 0)
-		extent_keep(txn->index);
 	free(txn);
+	if (r == 0) {
+		extent_keep(index);
+		steady_committed(index);
+	}
 	return lmdb_error(r);
 }
 
@@ -276,6 +283,19 @@ static int open_tables(struct index *index, bool format)
 	return lmdb_error(mdb_txn_commit(txn.txn));
 }
 
+/* After going back, ids that were given out since then have left files behind,
+ * and may be known elsewhere: go on far beyond them. */
+static int skip_lost_ids(struct index *index)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	uint64_t first;
+	int r = index_write(index, &txn);
+
+	if (r == 0)
+		r = meta_reserve_ids(txn, UINT64_C(1) << 32, &first);
+	return r < 0 ? r : index_commit(TAKE(txn));
+}
+
 static int open_env(struct index *index, const char *path)
 {
 	unsigned flags = MDB_NOTLS | MDB_NOSYNC | MDB_NORDAHEAD |
@@ -312,48 +332,58 @@ static void destroy(struct index *index)
 		mdb_txn_abort(txn->txn);
 		free(txn);
 	}
+	steady_close(index);
 	if (index->env)
 		mdb_env_close(index->env);
 	sys_close(&index->watch_fd);
+	free(index->path);
+	free(index->watches_path);
+	pthread_mutex_destroy(&index->steady_lock);
 	pthread_mutex_destroy(&index->lock);
 	free(index);
 }
 
-static int make(const char *path, bool read_only, bool format,
-		struct index **ret_index)
+static int open_parts(struct index *index, const char *path, bool format)
 {
-	struct index *index = calloc(1, sizeof(*index));
-	char watch_path[PATH_MAX];
-	int dead;
+	bool went_back;
 	int r;
 
-	if (!index)
+	index->path = strdup(path);
+	if (!index->path ||
+	    asprintf(&index->watches_path, "%s/watches", path) < 0) {
+		index->watches_path = NULL;
 		return -ENOMEM;
-	pthread_mutex_init(&index->lock, NULL);
-	index->references = 1;
-	index->generation = fork_generation;
-	index->read_only = read_only;
-	index->watch_fd = -1;
-	r = open_env(index, path);
+	}
+	r = steady_open(path, index->read_only, &index->watch_fd);
+	went_back = r > 0;
+	if (r >= 0)
+		r = open_env(index, path);
 	if (r == 0)
 		r = keep_from_programs(index);
 	if (r == 0)
 		r = extent_verify(index);
 	if (r == 0)
 		r = open_tables(index, format);
-	if (r == 0 && !read_only) {
-		r = snprintf(watch_path, sizeof(watch_path), "%s/watches",
-			     path);
-		r = r < (int)sizeof(watch_path)
-			    ? sys_create(AT_FDCWD, watch_path, O_RDWR)
-			    : -ENAMETOOLONG;
-		if (r >= 0) {
-			index->watch_fd = r;
-			r = 0;
-		}
-	}
-	if (r == 0 && !read_only)
-		r = lmdb_error(mdb_reader_check(index->env, &dead));
+	if (r == 0 && went_back)
+		r = skip_lost_ids(index);
+	return r;
+}
+
+static int make(const char *path, bool read_only, bool format,
+		struct index **ret_index)
+{
+	struct index *index = calloc(1, sizeof(*index));
+	int r;
+
+	if (!index)
+		return -ENOMEM;
+	pthread_mutex_init(&index->lock, NULL);
+	pthread_mutex_init(&index->steady_lock, NULL);
+	index->references = 1;
+	index->generation = fork_generation;
+	index->read_only = read_only;
+	index->watch_fd = -1;
+	r = open_parts(index, path, format);
 	if (r < 0) {
 		destroy(index);
 		return r;
@@ -424,7 +454,12 @@ void index_close(struct index *index)
 
 int index_sync(struct index *index)
 {
-	return lmdb_error(mdb_env_sync(index->env, 1));
+	return steady_checkpoint(index);
+}
+
+void index_tick(struct index *index)
+{
+	steady_tick(index);
 }
 
 uint64_t index_version(struct index *index)

@@ -36,8 +36,12 @@ CUBBY_MUST_CHECK int index_open(const char *path, bool read_only, bool format,
 /* Accepts NULL. The last handle that wrote syncs. */
 void index_close(struct index *index);
 
-/* Put everything that is committed on the disk. */
+/* Put everything that is committed on the disk: it survives a power cut. */
 CUBBY_MUST_CHECK int index_sync(struct index *index);
+
+/* Some times a second, by who can wait for the disk: takes checkpoints, which
+ * otherwise a commit has to do now and then. */
+void index_tick(struct index *index);
 
 /* The id of the last committed write transaction, of any process; costs no
  * system call. */

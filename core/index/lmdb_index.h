@@ -33,8 +33,16 @@ struct index {
 	bool read_only;
 	bool wrote;
 	MDB_env *env;
-	int watch_fd; /* the file whose bytes watches lock, or -1 */
-	_Atomic(uint64_t) known_pages; /* of the data file, at least */
+	char *path;
+	char *watches_path;
+	int watch_fd; /* the file whose bytes are locked: see steady.c */
+	pthread_mutex_t steady_lock; /* guards the pin and its version */
+	MDB_txn *pin;		     /* holds the steady snapshot, or NULL */
+	uint64_t steady_version;
+	_Atomic(bool) is_pinned;	  /* there is a pin, for good */
+	_Atomic(unsigned) steady_commits; /* since the last checkpoint */
+	_Atomic(int64_t) steady_time_s;	  /* of the last checkpoint */
+	_Atomic(uint64_t) known_pages;	  /* of the data file, at least */
 	MDB_dbi tables[TABLE_COUNT];
 	pthread_mutex_t lock; /* guards the pool */
 	unsigned pool_count;

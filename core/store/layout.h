@@ -12,7 +12,6 @@ enum { LAYOUT_PATH_SIZE = 40 };
 
 #define LAYOUT_INDEX "index"
 #define LAYOUT_INDEX_DATA "index/data.mdb"
-#define LAYOUT_WATCHES "index/watches"
 #define LAYOUT_BLOBS "blobs"
 #define LAYOUT_DRAFTS "drafts"
 #define LAYOUT_QUARANTINE "quarantine"

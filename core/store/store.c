@@ -65,6 +65,24 @@ static int make_directory(int dir_fd, const char *path)
 	return r == -EEXIST ? 0 : r;
 }
 
+/* Does the directory hold nothing but what a store that is just being made by
+ * another process has at first? Returns 1, 0, or a negative errno. */
+static int may_be_made(int dir_fd)
+{
+	struct stat found;
+	int others = sys_count_names(dir_fd, ".", INT_MAX);
+
+	if (others > 0 && sys_stat(dir_fd, LAYOUT_INDEX, &found) == 0 &&
+	    S_ISDIR(found.st_mode)) {
+		int parts = sys_count_names(dir_fd, LAYOUT_INDEX, 3);
+
+		if (parts < 0)
+			return parts;
+		others -= parts <= 2;
+	}
+	return others < 0 ? others : others == 0;
+}
+
 /*
  * Is there a store, or may there be one? `create` asks for the second. A store
  * that another process is just making has its index directory first, so that
@@ -78,22 +96,21 @@ static int find_store(int dir_fd, bool create)
 
 	if (r != -ENOENT)
 		return r;
-	if (!create) {
+	if (create) {
+		r = may_be_made(dir_fd);
+		if (r > 0)
+			return make_directory(dir_fd, LAYOUT_INDEX);
+		others = 1;
+	} else {
 		others = sys_count_names(dir_fd, ".", 1);
-		if (others < 0)
-			return others;
-		return others > 0 ? -ENOTEMPTY : -ENOENT;
+		r = others;
 	}
-	others = sys_count_names(dir_fd, ".", INT_MAX);
-	if (others < 0)
-		return others;
-	if (sys_stat(dir_fd, LAYOUT_INDEX, &found) == 0 &&
-	    S_ISDIR(found.st_mode)) {
-		others--;
-		if (sys_count_names(dir_fd, LAYOUT_INDEX, 3) > 2)
-			return -ENOTEMPTY;
-	}
-	return others > 0 ? -ENOTEMPTY : make_directory(dir_fd, LAYOUT_INDEX);
+	if (r < 0)
+		return r;
+	/* It may have been made while we looked. */
+	if (sys_stat(dir_fd, LAYOUT_INDEX_DATA, &found) == 0)
+		return 0;
+	return others > 0 ? -ENOTEMPTY : -ENOENT;
 }
 
 static int make_directories(struct cubby *store)
@@ -120,10 +137,6 @@ static int open_parts(struct cubby *store, const char *path, bool create,
 	if (snprintf(index_path, sizeof(index_path), "%s/" LAYOUT_INDEX,
 		     path) >= (int)sizeof(index_path))
 		return -ENAMETOOLONG;
-	if (asprintf(&store->watches_path, "%s/" LAYOUT_WATCHES, path) < 0) {
-		store->watches_path = NULL;
-		return -ENOMEM;
-	}
 	r = index_open(index_path, store->read_only, create, &store->index);
 	if (r == 0 && !store->read_only)
 		r = make_directories(store);
@@ -195,7 +208,6 @@ void cubby_close(struct cubby *store)
 		return;
 	index_close(store->index);
 	sys_close(&store->dir_fd);
-	free(store->watches_path);
 	pthread_mutex_destroy(&store->id_lock);
 	free(store);
 }

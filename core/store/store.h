@@ -28,7 +28,6 @@ struct cubby {
 	int dir_fd;
 	bool read_only;
 	unsigned generation; /* see index_fork_generation() */
-	char *watches_path;
 	struct index *index;
 	pthread_mutex_t id_lock; /* guards the two below */
 	uint64_t next_id;

@@ -46,8 +46,7 @@ int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
 	if (r < 0)
 		return r;
 	watch->told = update.totals.displaced_next;
-	r = watches_add(update.txn, store->watches_path, watch->told,
-			&watch->fd, &watch->slot);
+	r = watches_add(update.txn, watch->told, &watch->fd, &watch->slot);
 	if (r == 0)
 		r = update_commit(&update);
 	if (r < 0) {
@@ -123,6 +122,7 @@ int cubby_watch_poll(struct cubby_watch *watch, cubby_displaced_fn *fn,
 
 	if (r < 0)
 		return r;
+	index_tick(watch->store->index);
 	version = index_version(watch->store->index);
 	if (version == watch->version)
 		return 0;

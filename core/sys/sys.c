@@ -199,30 +199,65 @@ int sys_count_names(int dir_fd, const char *path, int limit)
 	return r < 0 ? r : count.count;
 }
 
-static struct flock byte_lock(uint64_t byte)
+static struct flock byte_lock(uint64_t byte, short type)
 {
 	return (struct flock){
-		.l_type = F_WRLCK,
+		.l_type = type,
 		.l_whence = SEEK_SET,
 		.l_start = (off_t)byte,
 		.l_len = 1,
 	};
 }
 
+static int set_lock(int fd, uint64_t byte, short type, bool wait)
+{
+	struct flock lock = byte_lock(byte, type);
+	int r;
+
+	do
+		r = fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
+	while (r < 0 && errno == EINTR);
+	r = result(r);
+	return r == -EACCES ? -EAGAIN : r;
+}
+
 int sys_lock_byte(int fd, uint64_t byte)
 {
-	struct flock lock = byte_lock(byte);
-	int r = result(fcntl(fd, F_OFD_SETLK, &lock));
+	return set_lock(fd, byte, F_WRLCK, false);
+}
 
-	return r == -EACCES ? -EAGAIN : r;
+int sys_lock_byte_wait(int fd, uint64_t byte)
+{
+	return set_lock(fd, byte, F_WRLCK, true);
+}
+
+int sys_share_byte(int fd, uint64_t byte, bool wait)
+{
+	return set_lock(fd, byte, F_RDLCK, wait);
 }
 
 int sys_byte_is_locked(int fd, uint64_t byte)
 {
-	struct flock lock = byte_lock(byte);
+	struct flock lock = byte_lock(byte, F_WRLCK);
 	int r = result(fcntl(fd, F_OFD_GETLK, &lock));
 
 	return r < 0 ? r : lock.l_type != F_UNLCK;
+}
+
+#ifndef STATX_MNT_ID_UNIQUE /* not yet in the C library */
+#define STATX_MNT_ID_UNIQUE 0x4000U
+#endif
+
+int sys_mount_id(const char *path, uint64_t *ret_id)
+{
+	struct statx sx;
+	/* An older kernel ignores what it does not know of the mask. */
+	int r = result(statx(AT_FDCWD, path, 0,
+			     STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &sx));
+
+	if (r == 0)
+		*ret_id = sx.stx_mnt_id;
+	return r;
 }
 
 int64_t sys_now_ns(void)

@@ -8,6 +8,7 @@
 #ifndef CUBBY_SYS_H
 #define CUBBY_SYS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <sys/types.h>
@@ -62,8 +63,17 @@ CUBBY_MUST_CHECK int sys_count_names(int dir_fd, const char *path, int limit);
 /* Lock one byte of a file for this open file, without waiting. Returns 0 or
  * -EAGAIN. The lock ends with the last descriptor of the open file. */
 CUBBY_MUST_CHECK int sys_lock_byte(int fd, uint64_t byte);
+/* The same, waiting for who has it. */
+CUBBY_MUST_CHECK int sys_lock_byte_wait(int fd, uint64_t byte);
+/* Lock it shared, or turn our own lock into a shared one. Without `wait`,
+ * -EAGAIN when somebody has it alone. */
+CUBBY_MUST_CHECK int sys_share_byte(int fd, uint64_t byte, bool wait);
 /* Does another open file hold that lock? Returns 1, 0, or a negative errno. */
 CUBBY_MUST_CHECK int sys_byte_is_locked(int fd, uint64_t byte);
+
+/* A number for the mount that `path` is on: another after each unmount (since
+ * Linux 6.8; before, a number that may come again). */
+CUBBY_MUST_CHECK int sys_mount_id(const char *path, uint64_t *ret_id);
 
 /* The user and the group that this process acts as. */
 uint32_t sys_uid(void);

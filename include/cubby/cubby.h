@@ -20,7 +20,7 @@
  *   before it is handed out, and a damaged entry becomes a miss. Who has an
  *   entry open keeps its bytes when it is replaced or deleted. A process that
  *   is killed loses nothing that was published. After a power cut or a crash
- *   of the kernel the store may be lost: see "What is promised" in README.md.
+ *   of the kernel the last seconds may be lost, each entry as a miss.
  *
  * Errors
  *   Functions return 0 or a positive value, or a negative errno. On failure
@@ -38,7 +38,11 @@
  *   child opens the store again.
  *
  * Durability
- *   Nothing waits for the disk.
+ *   Adds do not wait for the disk, but for one now and then, which makes the
+ *   index safe against a power cut up to that point: after 2,048 changes, or
+ *   after 5 seconds, or when a handle is closed. What is in files of its own
+ *   (stored sizes above 8 KiB) is safe when the kernel has written it, by
+ *   default after about 30 seconds; until then it may be a miss.
  */
 #ifndef CUBBY_CUBBY_H
 #define CUBBY_CUBBY_H
@@ -145,7 +149,8 @@ enum cubby_open_flags {
  *   -ENOTDIR          `path` is not a directory
  *   -ENOTEMPTY        the directory holds something else than a store
  *   -EPROTONOSUPPORT  the store was made by a newer version
- *   -EBADMSG          the index is damaged
+ *   -EBADMSG          the index is damaged; or it has to go back to its last
+ *                     safe state, which CUBBY_READ_ONLY does not allow
  *   -EACCES, -EPERM   no permission
  *   -EROFS            the disk is read-only (and no CUBBY_READ_ONLY)
  *   -EINVAL           unknown flags, or both flags
@@ -161,8 +166,8 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_open(const char *path, unsigned flags,
  * leaves the store alone.
  *
  * Threads: nobody else may be using the handle.
- * Durability: the index is synced when this is its last handle in this
- * process and the handle was used to write.
+ * Durability: the index is made safe when this is its last handle in this
+ * process and the process has written to it.
  */
 CUBBY_API void cubby_close(struct cubby *store);
 
