@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "content.h"
 #include "ops.h"
@@ -129,11 +130,13 @@ void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int what,
 	struct inode *inode = inode_find(m, id);
 	struct stat changed;
 	double timeout_s = 0;
-	int r = -ESTALE;
+	/* The kernel gives a handle for ftruncate(2) only. */
+	int r = access_check_open(req, fi);
 
-	(void)fi;
-	if (inode)
-		r = setattr_and_stat(m, inode, st, what, &changed, &timeout_s);
+	if (r == 0)
+		r = inode ? setattr_and_stat(m, inode, st, what, &changed,
+					     &timeout_s)
+			  : -ESTALE;
 	inode_put(m, inode);
 	if (r < 0)
 		reply_result(req, r);
@@ -157,6 +160,40 @@ void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 		reply_result(req, r);
 	else
 		reply_attr(req, &st, timeout_s);
+}
+
+/* Has nobody the permission to execute this file? */
+static bool is_no_program(struct mount *m, fuse_ino_t id)
+{
+	struct inode *inode = inode_find(m, id);
+	struct stat st;
+	double timeout_s;
+	bool stated = inode && inode_stat(m, inode, &st, &timeout_s) == 0;
+
+	inode_put(m, inode);
+	if (!stated || !S_ISREG(st.st_mode))
+		return false;
+	access_show(m, &st);
+	return !(st.st_mode & 0111);
+}
+
+/*
+ * access(2) and chdir(2) ask this. Everyone may read, and the kernel does not
+ * look at the bits for executing when it asks. With ENOSYS it grants all from
+ * then on without asking.
+ */
+void op_access(fuse_req_t req, fuse_ino_t id, int mask)
+{
+	struct mount *m = mount_of(req);
+	int r = 0;
+
+	if (!m->access.is_checked)
+		r = -ENOSYS;
+	else if (mask & W_OK)
+		r = access_check(req);
+	if (r == 0 && mask & X_OK && is_no_program(m, id))
+		r = -EACCES;
+	reply_result(req, r);
 }
 
 /* The room is that of the disk which the store is on. */

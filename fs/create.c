@@ -185,8 +185,10 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct request q = {mount_of(req), parent, name, fi->flags,
 			    owner_of(req, mode)};
 	struct fuse_entry_param e;
-	int r = file_create(&q, &e);
+	int r = access_check(req);
 
+	if (r == 0)
+		r = file_create(&q, &e);
 	if (r < 0)
 		reply_result(req, r);
 	else
@@ -205,10 +207,11 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	struct request q = {mount_of(req), parent, name, O_EXCL,
 			    owner_of(req, mode)};
 	struct fuse_entry_param e;
-	int r;
+	int r = access_check(req);
 
 	(void)device;
-	r = S_ISREG(mode) ? file_create(&q, &e) : -EPERM;
+	if (r == 0)
+		r = S_ISREG(mode) ? file_create(&q, &e) : -EPERM;
 	if (r < 0)
 		reply_result(req, r);
 	else
@@ -223,7 +226,7 @@ void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 	struct inode *inode = pending_find(m, parent, name, false);
 	struct fuse_entry_param e = {0};
 	struct cubby_attr attr;
-	int r = inode ? -EEXIST : 0;
+	int r = inode ? -EEXIST : access_check(req);
 
 	inode_put(m, inode);
 	if (r == 0)

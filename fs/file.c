@@ -5,7 +5,8 @@
  * Opening is answered with ENOSYS. The kernel then never asks again, and
  * serves what it has in its pages without a request: the reason why a hit
  * costs about as much as on any file system. The price is that no close is
- * heard of either; pending.c says how a draft is published all the same.
+ * heard of either; pending.c says how a draft is published all the same. Where
+ * not everyone may write, opening is answered (access.c), and goes its way.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -59,9 +60,18 @@ static uint8_t *buffer_get(size_t size)
 
 void op_open(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi)
 {
+	int r = -ENOSYS;
+
 	(void)id;
-	(void)fi;
-	reply_result(req, -ENOSYS);
+	if (mount_of(req)->access.is_checked)
+		r = access_open(req, fi);
+	if (r < 0) {
+		reply_result(req, r);
+		return;
+	}
+	fi->keep_cache = 1;
+	/* An open that nobody waits for any more holds nothing here. */
+	(void)reply_opened(req, fi);
 }
 
 /* A damaged entry is in quarantine now; the next open shall be a miss. */
@@ -102,11 +112,12 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size,
 {
 	struct mount *m = mount_of(req);
 	struct inode *inode = inode_find(m, id);
-	int r = -ESTALE;
+	int r = access_check_open(req, fi);
 
-	(void)fi;
-	if (inode)
-		r = content_write(m, inode, data, size, (uint64_t)offset);
+	if (r == 0)
+		r = inode ? content_write(m, inode, data, size,
+					  (uint64_t)offset)
+			  : -ESTALE;
 	inode_put(m, inode);
 	if (r < 0)
 		reply_result(req, r);
@@ -132,12 +143,12 @@ void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
 {
 	struct mount *m = mount_of(req);
 	struct inode *inode = inode_find(m, id);
-	int r = -ESTALE;
+	int r = access_check_open(req, fi);
 
-	(void)fi;
-	if (inode)
-		r = content_allocate(m, inode, mode, (uint64_t)offset,
-				     (uint64_t)size);
+	if (r == 0)
+		r = inode ? content_allocate(m, inode, mode, (uint64_t)offset,
+					     (uint64_t)size)
+			  : -ESTALE;
 	inode_put(m, inode);
 	reply_result(req, r);
 }

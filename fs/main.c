@@ -217,8 +217,7 @@ static int with_store(struct job *job, struct cubby *store)
 
 	if (fd < 0)
 		return fail("cannot open %s: %s", job->store, strerror(errno));
-	r = mount_init(&m, store, fd, job->options.read_only,
-		       &job->options.timeouts);
+	r = mount_init(&m, store, fd, &job->options.settings);
 	if (r < 0)
 		return fail_store(job->store, r);
 	r = with_session(job, &m);
@@ -228,8 +227,8 @@ static int with_store(struct job *job, struct cubby *store)
 
 static int run(struct job *job)
 {
-	unsigned flags =
-		job->options.read_only ? CUBBY_READ_ONLY : CUBBY_CREATE;
+	unsigned flags = job->options.settings.read_only ? CUBBY_READ_ONLY
+							 : CUBBY_CREATE;
 	struct cubby *store;
 	int r;
 

@@ -63,15 +63,16 @@ static int told_init(pthread_rwlock_t *told)
 }
 
 int mount_init(struct mount *m, struct cubby *store, int store_fd,
-	       bool read_only, const struct mount_timeouts *timeouts)
+	       const struct mount_settings *settings)
 {
 	int r;
 
 	*m = (struct mount){.magic = MOUNT_MAGIC,
-			    .read_only = read_only,
+			    .read_only = settings->read_only,
 			    .store = store,
 			    .store_fd = store_fd,
-			    .timeouts = *timeouts};
+			    .timeouts = settings->timeouts,
+			    .access = settings->access};
 	r = told_init(&m->told);
 	if (r == 0)
 		r = -pthread_mutex_init(&m->lock, NULL);
@@ -84,7 +85,7 @@ int mount_init(struct mount *m, struct cubby *store, int store_fd,
 	if (r == 0)
 		r = cubby_watch_new(store, &m->watch);
 	/* Who cannot write cannot leave a sign that he watches. */
-	if (r == -EROFS && read_only)
+	if (r == -EROFS && m->read_only)
 		r = 0;
 	if (r < 0)
 		mount_done(m);
@@ -170,6 +171,7 @@ const struct fuse_lowlevel_ops *mount_ops(void)
 		.releasedir = op_releasedir,
 		.statfs = op_statfs,
 		.create = op_create,
+		.access = op_access,
 	};
 
 	return &ops;

@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "access.h"
 #include "cubby/cubby.h"
 #include "cubby/tree.h"
 
@@ -40,6 +41,12 @@ struct mount_timeouts {
 	double negative_s; /* names that are not there */
 };
 
+struct mount_settings {
+	bool read_only;
+	struct mount_timeouts timeouts;
+	struct access_rules access;
+};
+
 struct mount {
 	uint32_t magic;
 	bool read_only;
@@ -48,6 +55,7 @@ struct mount {
 	struct fuse_session *session;
 	int store_fd; /* the store's directory, for statfs */
 	struct mount_timeouts timeouts;
+	struct access_rules access;
 
 	/*
 	 * Shared by whoever reads a node from the store and then enters it
@@ -72,11 +80,11 @@ struct mount {
 
 /*
  * Set up `m` for `store`, which stays the caller's. Takes `store_fd`. Begins
- * to watch the store unless `read_only`.
+ * to watch the store unless it is read-only.
  */
 CUBBY_MUST_CHECK int mount_init(struct mount *m, struct cubby *store,
-				int store_fd, bool read_only,
-				const struct mount_timeouts *timeouts);
+				int store_fd,
+				const struct mount_settings *settings);
 
 /* Start and end the threads that work beside the requests. */
 CUBBY_MUST_CHECK int mount_start(struct mount *m);

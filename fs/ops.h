@@ -26,6 +26,7 @@ void op_getattr(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);
 void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int what,
 		struct fuse_file_info *fi);
 void op_statfs(fuse_req_t req, fuse_ino_t id);
+void op_access(fuse_req_t req, fuse_ino_t id, int mask);
 
 /* create.c */
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,

@@ -5,13 +5,16 @@
  */
 #include "options.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <grp.h>
 #include <limits.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "message.h"
 
@@ -19,6 +22,7 @@
 #define NEGATIVE_TIMEOUT_S 1.0
 #define MAX_THREADS 8u
 #define MAX_THREADS_LIMIT 256u
+#define ID_MAX 4294967294ul /* the next number means: none */
 
 enum {
 	KEY_HELP,
@@ -26,6 +30,7 @@ enum {
 	KEY_FOREGROUND,
 	KEY_DEBUG,
 	KEY_READ_ONLY,
+	KEY_ALLOW_OTHER,
 };
 
 #define OWN(template, member)                                                  \
@@ -40,10 +45,15 @@ enum {
 	}
 
 static const struct fuse_opt option_list[] = {
-	OWN("entry_timeout=%lf", timeouts.entry_s),
-	OWN("attr_timeout=%lf", timeouts.attr_s),
-	OWN("negative_timeout=%lf", timeouts.negative_s),
+	OWN("entry_timeout=%lf", settings.timeouts.entry_s),
+	OWN("attr_timeout=%lf", settings.timeouts.attr_s),
+	OWN("negative_timeout=%lf", settings.timeouts.negative_s),
 	OWN("max_threads=%u", max_threads),
+	OWN("writers=%s", writers),
+	OWN("uid=%s", uid),
+	OWN("gid=%s", gid),
+	OWN("umask=%s", umask),
+	KEY("allow_other", KEY_ALLOW_OTHER),
 	KEY("-h", KEY_HELP),
 	KEY("--help", KEY_HELP),
 	KEY("-V", KEY_VERSION),
@@ -94,7 +104,10 @@ static int take_option(void *data, const char *arg, int key,
 		o->foreground = true;
 		return 1;
 	case KEY_READ_ONLY:
-		o->read_only = true;
+		o->settings.read_only = true;
+		return 1;
+	case KEY_ALLOW_OTHER:
+		o->allow_other = true;
 		return 1;
 	case FUSE_OPT_KEY_NONOPT:
 		return take_operand(o, arg);
@@ -108,7 +121,62 @@ static bool is_seconds(double s)
 	return isfinite(s) && s >= 0;
 }
 
-static int options_check(const struct options *o)
+/* Read a number of the base that is at most `max`, and nothing else. */
+static bool take_number(const char *text, int base, unsigned long max,
+			unsigned *ret_number)
+{
+	unsigned long n;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	n = strtoul(text, &end, base);
+	if (*end || errno || n > max)
+		return false;
+	*ret_number = (unsigned)n;
+	return true;
+}
+
+static bool take_group(const char *text, gid_t *ret_gid)
+{
+	const struct group *group = getgrnam(text);
+
+	if (!group)
+		return take_number(text, 10, ID_MAX, ret_gid);
+	*ret_gid = group->gr_gid;
+	return true;
+}
+
+/* What the options say about users, for access.c. */
+static int take_access(struct options *o)
+{
+	struct access_rules *rules = &o->settings.access;
+
+	rules->owner = getuid();
+	/* Where nothing can be written there is nothing to check. */
+	rules->is_checked = o->allow_other && !o->settings.read_only;
+	rules->has_writers = o->writers != NULL;
+	rules->shows_uid = o->uid != NULL;
+	rules->shows_gid = o->gid != NULL;
+	if (o->writers && !o->allow_other)
+		return usage_error("writers is for mounts with allow_other",
+				   "");
+	if (o->writers && !take_group(o->writers, &rules->writers))
+		return usage_error("writers: there is no such group: ",
+				   o->writers);
+	if (o->uid && !take_number(o->uid, 10, ID_MAX, &rules->uid))
+		return usage_error("uid is the number of a user, not ", o->uid);
+	if (o->gid && !take_number(o->gid, 10, ID_MAX, &rules->gid))
+		return usage_error("gid is the number of a group, not ",
+				   o->gid);
+	if (o->umask && !take_number(o->umask, 8, 0777, &rules->umask))
+		return usage_error("umask is an octal number up to 777, not ",
+				   o->umask);
+	return 0;
+}
+
+static int options_check(struct options *o)
 {
 	if (o->action != OPTIONS_MOUNT)
 		return 0;
@@ -117,25 +185,25 @@ static int options_check(const struct options *o)
 	if (!o->mountpoint)
 		return usage_error("where to mount it? MOUNTPOINT is missing",
 				   "");
-	if (!is_seconds(o->timeouts.entry_s) ||
-	    !is_seconds(o->timeouts.attr_s) ||
-	    !is_seconds(o->timeouts.negative_s))
+	if (!is_seconds(o->settings.timeouts.entry_s) ||
+	    !is_seconds(o->settings.timeouts.attr_s) ||
+	    !is_seconds(o->settings.timeouts.negative_s))
 		return usage_error("a timeout is a number of seconds, not "
 				   "less than 0",
 				   "");
 	/* One is not enough: a request may wait for another. */
 	if (o->max_threads < 2 || o->max_threads > MAX_THREADS_LIMIT)
 		return usage_error("max_threads is a number from 2 to 256", "");
-	return 0;
+	return take_access(o);
 }
 
 int options_parse(int argc, char **argv, struct options *ret_options)
 {
 	*ret_options = (struct options){
 		.max_threads = MAX_THREADS,
-		.timeouts = {.entry_s = ENTRY_TIMEOUT_S,
-			     .attr_s = ENTRY_TIMEOUT_S,
-			     .negative_s = NEGATIVE_TIMEOUT_S},
+		.settings = {.timeouts = {.entry_s = ENTRY_TIMEOUT_S,
+					  .attr_s = ENTRY_TIMEOUT_S,
+					  .negative_s = NEGATIVE_TIMEOUT_S}},
 		.args = FUSE_ARGS_INIT(argc, argv),
 	};
 	if (fuse_opt_parse(&ret_options->args, ret_options, option_list,
@@ -148,6 +216,10 @@ void options_done(struct options *options)
 {
 	free(options->store);
 	free(options->mountpoint);
+	free(options->writers);
+	free(options->uid);
+	free(options->gid);
+	free(options->umask);
 	fuse_opt_free_args(&options->args);
 }
 
@@ -166,7 +238,13 @@ void options_print_help(void)
 	     "\n"
 	     "Options after -o:\n"
 	     "  ro                  change nothing\n"
-	     "  allow_other         let other users in\n"
+	     "  allow_other         let other users in: they may read; only\n"
+	     "                      root and you may change things, and each\n"
+	     "                      open(2) costs more (not with ro)\n"
+	     "  writers=GROUP       with allow_other: the members of this\n"
+	     "                      group, a name or a number, may, too\n"
+	     "  uid=N, gid=N        show all files as owned by these\n"
+	     "  umask=MODE          do not show these permissions (octal)\n"
 	     "  entry_timeout=S     how long the kernel keeps names of\n"
 	     "                      entries and directories (3600). What\n"
 	     "                      another process replaces or deletes is\n"

@@ -18,9 +18,10 @@ struct options {
 	char *store;
 	char *mountpoint;
 	bool foreground;
-	bool read_only;
 	unsigned max_threads;
-	struct mount_timeouts timeouts;
+	bool allow_other;
+	char *writers, *uid, *gid, *umask; /* as they were given, or NULL */
+	struct mount_settings settings;
 	struct fuse_args args; /* what is left for libfuse */
 };
 

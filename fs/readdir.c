@@ -106,9 +106,11 @@ static size_t page_put(struct page *p, const char *name,
 	char *at = p->buffer + p->used;
 	size_t room = p->size - p->used;
 	off_t place = (off_t)(p->place + 1);
+	struct fuse_entry_param shown = *e;
 	size_t size;
 
-	size = p->plus ? fuse_add_direntry_plus(p->req, at, room, name, e,
+	access_show(p->m, &shown.attr);
+	size = p->plus ? fuse_add_direntry_plus(p->req, at, room, name, &shown,
 						place)
 		       : fuse_add_direntry(p->req, at, room, name, &e->attr,
 					   place);

@@ -29,7 +29,11 @@ static int file_unlink(struct mount *m, uint64_t parent, const char *name)
 
 void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	reply_result(req, file_unlink(mount_of(req), parent, name));
+	int r = access_check(req);
+
+	if (r == 0)
+		r = file_unlink(mount_of(req), parent, name);
+	reply_result(req, r);
 }
 
 /* What is pending in a directory is in it, though the store does not know. */
@@ -50,5 +54,9 @@ static int dir_remove(struct mount *m, uint64_t parent, const char *name)
 
 void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	reply_result(req, dir_remove(mount_of(req), parent, name));
+	int r = access_check(req);
+
+	if (r == 0)
+		r = dir_remove(mount_of(req), parent, name);
+	reply_result(req, r);
 }

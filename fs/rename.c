@@ -207,8 +207,11 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 			 .new_name = new_name,
 			 .replaces = !(flags & RENAME_NOREPLACE)};
 
-	if (flags & ~(unsigned)RENAME_NOREPLACE)
-		reply_result(req, -EINVAL);
-	else
-		reply_result(req, move_run(&v));
+	int r = access_check(req);
+
+	if (r == 0 && flags & ~(unsigned)RENAME_NOREPLACE)
+		r = -EINVAL;
+	if (r == 0)
+		r = move_run(&v);
+	reply_result(req, r);
 }

@@ -38,8 +38,10 @@ void reply_result(fuse_req_t req, int r)
 void reply_node(fuse_req_t req, const struct fuse_entry_param *e)
 {
 	struct mount *m = mount_of(req);
+	struct fuse_entry_param shown = *e;
 
-	if (fuse_reply_entry(req, e) != 0)
+	access_show(m, &shown.attr);
+	if (fuse_reply_entry(req, &shown) != 0)
 		pending_forget(m, e->ino, 1);
 }
 
@@ -47,10 +49,12 @@ void reply_created(fuse_req_t req, const struct fuse_entry_param *e,
 		   struct fuse_file_info *fi)
 {
 	struct mount *m = mount_of(req);
+	struct fuse_entry_param shown = *e;
 
-	fi->fh = 0;
+	access_show(m, &shown.attr);
+	access_created(fi);
 	fi->keep_cache = 1;
-	if (fuse_reply_create(req, e, fi) != 0)
+	if (fuse_reply_create(req, &shown, fi) != 0)
 		pending_forget(m, e->ino, 1);
 }
 
@@ -67,7 +71,10 @@ void reply_no_name(fuse_req_t req)
 
 void reply_attr(fuse_req_t req, const struct stat *st, double timeout_s)
 {
-	fuse_reply_attr(req, st, timeout_s);
+	struct stat shown = *st;
+
+	access_show(mount_of(req), &shown);
+	fuse_reply_attr(req, &shown, timeout_s);
 }
 
 int reply_data(fuse_req_t req, const void *data, size_t size)

@@ -19,6 +19,8 @@
 #include "index/extent.h"
 #include "sys/sys.h"
 
+enum { STEP_MAX = 1024 }; /* pages that the file is longer than need be */
+
 struct extent {
 	int fd;
 	uint64_t pages; /* whole ones in the file */
@@ -127,15 +129,19 @@ void extent_keep(struct index *index)
 {
 	struct extent extent;
 	MDB_envinfo info;
+	uint64_t step;
 
 	if (mdb_env_info(index->env, &info) != 0 ||
 	    info.me_last_pgno < atomic_load(&index->known_pages))
 		return;
 	if (get_extent(index, &extent) < 0)
 		return;
-	/* If it fails, the next one that opens the index does it. */
-	if (extent.pages < extent.needed &&
-	    sys_extend(extent.fd, extent.needed * extent.page_size) == 0)
-		extent.pages = extent.needed;
+	/* In steps, so that few commits have to. If it fails, the next one
+	 * that opens the index does it. */
+	step = extent.needed / 8 < STEP_MAX ? extent.needed / 8 : STEP_MAX;
+	if (extent.pages < extent.needed + step / 2 &&
+	    sys_extend(extent.fd, (extent.needed + step) * extent.page_size) ==
+		    0)
+		extent.pages = extent.needed + step;
 	atomic_store(&index->known_pages, extent.pages);
 }

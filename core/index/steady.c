@@ -35,7 +35,8 @@
 enum {
 	/* A checkpoint after so many commits: each frees some dozen pages,
 	 * which cannot be used again before it. */
-	COMMITS_MAX = 2048,
+	COMMITS_MAX = 1024,
+	COMMITS_IDLE = 256, /* the same for who can wait */
 	INTERVAL_S = 5,
 
 	PAGE_MAX = 65536,
@@ -469,7 +470,9 @@ void steady_committed(struct index *index)
 
 void steady_tick(struct index *index)
 {
-	checkpoint_if(index, is_late(index));
+	checkpoint_if(index,
+		      is_late(index) || atomic_load(&index->steady_commits) >=
+						COMMITS_IDLE);
 }
 
 void steady_close(struct index *index)

@@ -35,7 +35,8 @@ void steady_committed(struct index *index);
 /* Take a checkpoint now, if anything has changed since the last one. */
 CUBBY_MUST_CHECK int steady_checkpoint(struct index *index);
 
-/* The same when the last one was some seconds ago: for who can wait. */
+/* The same when some time has passed or something has changed since the last
+ * one: for who can wait. */
 void steady_tick(struct index *index);
 
 /* End the pin, before the environment is closed. */

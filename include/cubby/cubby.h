@@ -39,7 +39,7 @@
  *
  * Durability
  *   Adds do not wait for the disk, but for one now and then, which makes the
- *   index safe against a power cut up to that point: after 2,048 changes, or
+ *   index safe against a power cut up to that point: after 1,024 changes, or
  *   after 5 seconds, or when a handle is closed. What is in files of its own
  *   (stored sizes above 8 KiB) is safe when the kernel has written it, by
  *   default after about 30 seconds; until then it may be a miss.

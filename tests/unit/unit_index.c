@@ -211,8 +211,8 @@ Test(index, a_file_without_its_last_free_pages_is_no_damage)
 {
 	static const uint8_t value[100000];
 	struct index_txn *txn;
-	struct stat whole;
 	struct stat file;
+	off_t needed;
 	char data[64];
 	uint64_t id;
 
@@ -229,15 +229,15 @@ Test(index, a_file_without_its_last_free_pages_is_no_damage)
 		cr_assert_eq(names_put(txn, 1, "a", 1, 7 + i), 0);
 		cr_assert_eq(index_commit(txn), 0);
 	}
+	needed = (off_t)index_bytes(opened);
 	index_close(opened);
-	cr_assert_eq(stat(data, &whole), 0);
 
-	cr_assert_eq(truncate(data, whole.st_size - 2 * 4096), 0);
+	cr_assert_eq(truncate(data, needed - 2 * 4096), 0);
 	cr_expect_eq(index_open(path, true, false, &opened), -EBADMSG,
 		     "who cannot make it longer must not map it");
 	cr_assert_eq(index_open(path, false, false, &opened), 0);
 	cr_assert_eq(stat(data, &file), 0);
-	cr_expect_eq(file.st_size, whole.st_size);
+	cr_expect_geq(file.st_size, needed);
 	txn = begin_write();
 	cr_expect_eq(names_get(txn, 1, "a", 1, &id), 0);
 	cr_expect_eq(id, 10);

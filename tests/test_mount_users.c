@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: MIT */
+/* Several users on one mount: everyone reads, and who may change things. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "must.h"
+#include "runner.h"
+#include "sample.h"
+#include "scratch.h"
+#include "site.h"
+
+TestSuite(mount_users, .fini = scratch_end, .timeout = 120);
+
+enum { WRITERS = 54321 };
+
+struct user {
+	const char *name;
+	uid_t uid;
+	gid_t gid;
+	gid_t also; /* a supplementary group, or 0 */
+	bool writes;
+};
+
+static const struct user users[] = {
+	{"mounter", 0, 0, 0, true},
+	{"member", 12345, 12345, WRITERS, true},
+	{"primary", 12346, WRITERS, 0, true},
+	{"other", 65534, 65534, 12345, false},
+	{"groupless", 12347, 12347, 0, false},
+};
+enum { USERS = sizeof(users) / sizeof(*users) };
+
+static const char entry[] =
+	"00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+static const char added[] =
+	"11112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+
+#define ROOT_OR_SKIP()                                                         \
+	do {                                                                   \
+		MOUNT_OR_SKIP();                                               \
+		if (getuid() != 0)                                             \
+			cr_skip_test("only root can become other users");      \
+	} while (0)
+
+static void mount_for(struct site *site, const char *options)
+{
+	box_new(&site->box, "");
+	mounted_start(&site->mount, site->box.path, options);
+}
+
+/* Become a user, for good, in the directory `at`, which only root may be able
+ * to reach. */
+static void become(const struct user *user, const char *at)
+{
+	MUST(chdir(at) == 0);
+	MUST(setgroups(user->also ? 1 : 0, &user->also) == 0);
+	MUST(setresgid(user->gid, user->gid, user->gid) == 0);
+	MUST(setresuid(user->uid, user->uid, user->uid) == 0);
+}
+
+/* 0, or the errno of what failed. */
+static int result(int r)
+{
+	return r < 0 ? errno : 0;
+}
+
+static int file_add(const char *name, int flags)
+{
+	int fd = open(name, O_WRONLY | flags, 0644);
+	int r = 0;
+
+	if (fd < 0)
+		return errno;
+	if (write(fd, "new", 3) != 3)
+		r = errno;
+	if (close(fd) != 0 && r == 0)
+		r = errno;
+	return r;
+}
+
+static int do_read(void)
+{
+	return file_is(entry, "entry", 5) && file_is("plain", "plain", 5) ? 0
+									  : EIO;
+}
+
+static int do_add(void)
+{
+	int r = file_add("added.tmp", O_CREAT | O_EXCL);
+
+	return r ? r : result(rename("added.tmp", added));
+}
+
+static int do_add_directly(void)
+{
+	int r = file_add(added, O_CREAT);
+
+	return r ? r : result(unlink(added));
+}
+
+static int do_rewrite(void)
+{
+	return file_add(entry, O_TRUNC);
+}
+
+static int do_replace(void)
+{
+	return result(rename("spare", entry));
+}
+
+static int do_move(void)
+{
+	return result(rename(entry, "moved"));
+}
+
+static int do_delete(void)
+{
+	return result(unlink(entry));
+}
+
+static int do_mkdir(void)
+{
+	return result(mkdir("made", 0755));
+}
+
+static int do_rmdir(void)
+{
+	return result(rmdir("dir"));
+}
+
+static int do_mknod(void)
+{
+	return result(mknod("node", S_IFREG | 0644, 0));
+}
+
+static int do_chmod(void)
+{
+	return result(chmod(entry, 0600));
+}
+
+static int do_utimens(void)
+{
+	const struct timespec times[2] = {{1, 0}, {1, 0}};
+
+	return result(utimensat(AT_FDCWD, entry, times, 0));
+}
+
+static int do_touch(void)
+{
+	return result(utimensat(AT_FDCWD, "plain", NULL, 0));
+}
+
+static int do_truncate(void)
+{
+	return result(truncate("plain", 1));
+}
+
+static int do_append(void)
+{
+	return file_add("plain", O_APPEND);
+}
+
+static int do_access(void)
+{
+	return result(access("plain", W_OK));
+}
+
+/* Store into the kernel's pages of an entry, which all users read. */
+static int do_map(void)
+{
+	int fd = open(entry, O_RDWR);
+	char *bytes;
+	int r;
+
+	if (fd < 0)
+		return errno;
+	bytes = mmap(NULL, 5, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (bytes == MAP_FAILED)
+		return errno;
+	bytes[0] = 'E';
+	r = result(msync(bytes, 5, MS_SYNC));
+	MUST(munmap(bytes, 5) == 0);
+	MUST(close(fd) == 0);
+	return r;
+}
+
+static const struct {
+	const char *name;
+	int (*act)(void);
+	bool modifies;
+} deeds[] = {
+	{"read", do_read, false},
+	{"add", do_add, true},
+	{"add directly", do_add_directly, true},
+	{"rewrite", do_rewrite, true},
+	{"replace", do_replace, true},
+	{"move", do_move, true},
+	{"delete", do_delete, true},
+	{"mkdir", do_mkdir, true},
+	{"rmdir", do_rmdir, true},
+	{"mknod", do_mknod, true},
+	{"chmod", do_chmod, true},
+	{"utimens", do_utimens, true},
+	{"touch", do_touch, true},
+	{"truncate", do_truncate, true},
+	{"append", do_append, true},
+	{"access", do_access, true},
+	{"map", do_map, true},
+};
+enum { DEEDS = sizeof(deeds) / sizeof(*deeds) };
+
+/* A directory with one of each, made by root. */
+static char *stage_new(const struct site *site)
+{
+	static unsigned count;
+	char *at = text_new("%s/stage%u", site->mount.at, count++);
+
+	shell_do("mkdir -p '%s/dir' && cd '%s' && printf plain >plain && "
+		 "printf spare >spare && printf entry >e.tmp && mv e.tmp %s",
+		 at, at, entry);
+	return at;
+}
+
+/* All that can be seen of it; to be freed. */
+static char *stage_text(const char *at)
+{
+	return shell_text("cd '%s' && ls -l --time-style=full-iso . && "
+			  "cat %s plain spare",
+			  at, entry);
+}
+
+static int deed_as(const struct user *user, const char *at, int (*act)(void))
+{
+	int status;
+	pid_t pid = fork_child();
+
+	if (pid == 0) {
+		become(user, at);
+		_exit(act());
+	}
+	MUST(waitpid(pid, &status, 0) == pid);
+	MUST(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Each deed by each user; `groups`: do members of the group write? */
+static void check_matrix(const char *options, bool groups)
+{
+	struct site site;
+
+	mount_for(&site, options);
+	for (int u = 0; u < USERS; u++) {
+		for (int d = 0; d < DEEDS; d++) {
+			bool may = !deeds[d].modifies || users[u].uid == 0 ||
+				   (groups && users[u].writes);
+			char *at = stage_new(&site);
+			char *before = stage_text(at);
+			int r = deed_as(&users[u], at, deeds[d].act);
+
+			if (r != (may ? 0 : EACCES))
+				must_fail(__FILE__, __LINE__, "%s: %s: %s",
+					  users[u].name, deeds[d].name,
+					  strerror(r));
+			if (!may || !deeds[d].modifies) {
+				char *after = stage_text(at);
+
+				if (strcmp(before, after) != 0)
+					must_fail(__FILE__, __LINE__,
+						  "%s: %s was refused, but "
+						  "changed\n%s\nto\n%s",
+						  users[u].name, deeds[d].name,
+						  before, after);
+				free(after);
+			}
+			free(before);
+			free(at);
+		}
+	}
+	site_end(&site);
+}
+
+Test(mount_users, members_of_the_group_write_and_everyone_reads)
+{
+	ROOT_OR_SKIP();
+	check_matrix("allow_other,writers=54321", true);
+}
+
+Test(mount_users, without_a_group_only_the_mounting_user_writes)
+{
+	ROOT_OR_SKIP();
+	check_matrix("allow_other", false);
+}
+
+Test(mount_users, what_a_member_writes_directly_is_never_seen_in_part)
+{
+	uint8_t *data = sample_new(SAMPLE_TEXT, 1, 200000);
+	struct site site;
+	int step[2];
+	int done[2];
+	char byte;
+	pid_t pid;
+
+	ROOT_OR_SKIP();
+	mount_for(&site, "allow_other,writers=54321");
+	MUST(pipe(step) == 0 && pipe(done) == 0);
+	pid = fork_child();
+	if (pid == 0) {
+		int fd;
+
+		become(&users[1], site.mount.at);
+		fd = open(entry, O_WRONLY | O_CREAT | O_EXCL, 0644);
+		MUST(fd >= 0);
+		MUST_BE(write(fd, data, 100000), 100000);
+		MUST_BE(write(done[1], "", 1), 1);
+		MUST_BE(read(step[0], &byte, 1), 1);
+		MUST_BE(write(fd, data + 100000, 100000), 100000);
+		MUST(close(fd) == 0);
+		_exit(0);
+	}
+	MUST_BE(read(done[0], &byte, 1), 1);
+	MUST(ALL_THE_WHILE_MS(300, box_misses(&site.box, entry)));
+	MUST_BE(write(step[1], "", 1), 1);
+	child_must_succeed(pid);
+	MUST(WITHIN_MS(LAG_MS, !box_misses(&site.box, entry)));
+	MUST(box_has(&site.box, entry, data, 200000));
+	MUST_BE(box_attr(&site.box, entry).uid, users[1].uid);
+	free(data);
+	site_end(&site);
+}
+
+/* As with any file: the descriptor is the permission. */
+Test(mount_users, who_gets_a_descriptor_may_write_to_it)
+{
+	struct site site;
+	pid_t pid;
+	int fd;
+
+	ROOT_OR_SKIP();
+	mount_for(&site, "allow_other");
+	fd = open(site_path(&site, "log"), O_WRONLY | O_CREAT, 0644);
+	MUST(fd >= 0);
+	MUST(close(fd) == 0);
+	fd = open(site_path(&site, "log"), O_WRONLY | O_APPEND);
+	MUST(fd >= 0);
+	pid = fork_child();
+	if (pid == 0) {
+		become(&users[3], site.mount.at);
+		MUST_BE(write(fd, "line", 4), 4);
+		MUST(ftruncate(fd, 2) == 0);
+		MUST_FAIL(fchmod(fd, 0600), EACCES);
+		MUST_FAIL(open("log", O_WRONLY), EACCES);
+		_exit(0);
+	}
+	child_must_succeed(pid);
+	MUST(close(fd) == 0);
+	MUST(file_is(site_path(&site, "log"), "li", 2));
+	site_end(&site);
+}
+
+Test(mount_users, set_id_bits_are_never_there)
+{
+	static const char *const names[] = {"tool", entry};
+	struct site site;
+	struct stat st;
+
+	ROOT_OR_SKIP();
+	mount_for(&site, "allow_other,writers=54321");
+	for (size_t i = 0; i < 2; i++) {
+		const char *path = site_path(&site, names[i]);
+		int fd = open(path, O_WRONLY | O_CREAT, 06755);
+
+		MUST(fd >= 0);
+		MUST(close(fd) == 0);
+		MUST(stat(path, &st) == 0);
+		MUST_BE(st.st_mode & 07777, 0755);
+		MUST(chmod(path, 06711) == 0);
+		MUST(stat(path, &st) == 0);
+		MUST_BE(st.st_mode & 07777, 0711);
+	}
+	MUST(mkdir(site_path(&site, "dir"), 03777) == 0);
+	MUST(stat(site_path(&site, "dir"), &st) == 0);
+	MUST_BE(st.st_mode & 06000, 0);
+	site_end(&site);
+}
+
+Test(mount_users, owner_group_and_permissions_are_shown_as_asked_for)
+{
+	struct site site;
+	struct stat st;
+	char *text;
+
+	ROOT_OR_SKIP();
+	mount_for(&site, "allow_other,uid=4711,gid=54321,umask=027");
+	MUST(mkdir(site_path(&site, "dir"), 0777) == 0);
+	file_write(site_path(&site, "plain"), "x", 1);
+	site_put(&site, entry, "x", 1);
+	MUST(chmod(site_path(&site, "plain"), 0777) == 0);
+	text = shell_text("cd '%s' && LC_ALL=C ls -lnA . | "
+			  "awk 'NR > 1 { print $1, $3, $4 }'",
+			  site.mount.at);
+	if (strcmp(text, "-rw-r----- 4711 54321\n"
+			 "drwxr-x--- 4711 54321\n"
+			 "-rwxr-x--- 4711 54321\n") != 0)
+		must_fail(__FILE__, __LINE__, "shown:\n%s", text);
+	free(text);
+	MUST(stat(site.mount.at, &st) == 0);
+	MUST_BE(st.st_uid, 4711);
+	MUST_BE(box_attr(&site.box, entry).uid, 0);
+	site_end(&site);
+}
+
+Test(mount_users, a_read_only_mount_beside_a_writable_one_shows_the_same)
+{
+	struct mounted reader;
+	struct site site;
+	char *path;
+
+	ROOT_OR_SKIP();
+	mount_for(&site, "allow_other,writers=54321");
+	mounted_start(&reader, site.box.path,
+		      "ro,allow_other,negative_timeout=0");
+	path = text_new("%s/%s", reader.at, entry);
+	for (unsigned i = 0; i < 3; i++) {
+		site_put(&site, entry, &i, sizeof(i));
+		MUST(WITHIN_MS(LAG_MS, file_is(path, &i, sizeof(i))));
+		MUST_FAIL(open(path, O_WRONLY), EROFS);
+		MUST_FAIL(unlink(path), EROFS);
+		MUST_BE(deed_as(&users[1], reader.at, do_mkdir), EROFS);
+		MUST_BE(deed_as(&users[1], site.mount.at, do_rewrite), 0);
+		MUST(WITHIN_MS(LAG_MS, file_is(path, "new", 3)));
+	}
+	MUST(unlink(site_path(&site, entry)) == 0);
+	MUST(WITHIN_MS(LAG_MS, access(path, F_OK) != 0));
+	free(path);
+	mounted_stop(&reader);
+	site_end(&site);
+}
+
+Test(mount_users, a_bad_option_is_one_clear_line)
+{
+	static const char *const bad[] = {
+		"allow_other,writers=no-such-group",
+		"allow_other,writers=-1",
+		"allow_other,writers=4294967295",
+		"writers=0",
+		"uid=root",
+		"uid=4294967295",
+		"gid=",
+		"umask=0788",
+		"umask=1777",
+	};
+	char *store = scratch_path("store");
+	char *at = scratch_dir("at");
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		const char *argv[] = {
+			program("CUBBYFS"), store, at, "-o", bad[i], NULL};
+		struct outcome outcome = run(argv, NULL, 0);
+
+		if (outcome.status != 2 || outcome_error_lines(&outcome) != 1)
+			must_fail(__FILE__, __LINE__, "%s: status %d: %s",
+				  bad[i], outcome.status, outcome.err);
+		outcome_free(&outcome);
+	}
+	free(store);
+	free(at);
+}
