@@ -18,7 +18,7 @@
  *  5. Going back is needed when the page cache that held the last writes may be
  *     gone: the boot id or the mount of the store is another than when the file
  *     was written. A checkpoint comes before the first write, so the file
- * always names the instance whose writes are in doubt.
+ *     always names the instance whose writes are in doubt.
  *
  * index->steady_lock guards the pin and the counters.
  */
@@ -28,7 +28,7 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "format/check.h"
+#include "index/snapshot.h"
 #include "index/steady.h"
 #include "sys/sys.h"
 
@@ -38,41 +38,11 @@ enum {
 	COMMITS_MAX = 1024,
 	COMMITS_IDLE = 256, /* the same for who can wait */
 	INTERVAL_S = 5,
-
-	PAGE_MAX = 65536,
-	BOOT_ID_SIZE = 36,
-	/* The file: magic, instance, size of the page, check, the page. */
-	AT_BOOT_ID = 8,
-	AT_MOUNT = 44,
-	AT_PAGE_SIZE = 52,
-	AT_CHECK = 56,
-	AT_PAGE = 72,
-	/* Of a meta page of LMDB 0.9 on a 64-bit machine. */
-	META_TXNID = 144,
 };
-static const char magic[8] = {'c', 'u', 'b', 'b', 'y', 's', 't', 'd'};
-
 /* Bytes of the watches file, beyond all slots. */
 static const uint64_t byte_used = UINT64_C(1) << 40;
 static const uint64_t byte_pinned = (UINT64_C(1) << 40) + 1;
 static const uint64_t byte_checkpoint = (UINT64_C(1) << 40) + 2;
-
-struct instance {
-	char boot_id[BOOT_ID_SIZE];
-	uint64_t mount;
-};
-
-struct snapshot {
-	struct instance instance;
-	size_t page_size;
-	uint8_t page[PAGE_MAX];
-};
-
-static bool is_same(const struct instance *a, const struct instance *b)
-{
-	return a->mount == b->mount &&
-	       memcmp(a->boot_id, b->boot_id, BOOT_ID_SIZE) == 0;
-}
 
 static int join(char *ret_path, const char *path, const char *name)
 {
@@ -81,112 +51,7 @@ static int join(char *ret_path, const char *path, const char *name)
 		       : -ENAMETOOLONG;
 }
 
-static int get_instance(const char *path, struct instance *ret_instance)
-{
-	SCOPED_FD int fd =
-		sys_open(AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY);
-	ssize_t n;
-
-	memset(ret_instance, 0, sizeof(*ret_instance));
-	if (fd >= 0) {
-		n = sys_pread(fd, ret_instance->boot_id, BOOT_ID_SIZE, 0);
-		if (n < 0)
-			return (int)n;
-	}
-	return sys_mount_id(path, &ret_instance->mount);
-}
-
-/* ------------------------------------------------------- the file `steady` */
-
-static size_t encode(const struct snapshot *snapshot, uint8_t *ret_bytes)
-{
-	uint8_t *to = ret_bytes;
-	struct check check;
-
-	memset(to, 0, AT_PAGE);
-	memcpy(to, magic, sizeof(magic));
-	memcpy(to + AT_BOOT_ID, snapshot->instance.boot_id, BOOT_ID_SIZE);
-	put_le(to + AT_MOUNT, snapshot->instance.mount, 8);
-	put_le(to + AT_PAGE_SIZE, snapshot->page_size, 4);
-	memcpy(to + AT_PAGE, snapshot->page, snapshot->page_size);
-	check = check_footer(0, to, AT_PAGE + snapshot->page_size);
-	memcpy(to + AT_CHECK, check.bytes, CHECK_SIZE);
-	return AT_PAGE + snapshot->page_size;
-}
-
-static int decode(uint8_t *bytes, size_t size, struct snapshot *ret_snapshot)
-{
-	struct check stored;
-	struct check check;
-	size_t page_size;
-
-	if (size < AT_PAGE || memcmp(bytes, magic, sizeof(magic)) != 0)
-		return -EBADMSG;
-	page_size = get_le(bytes + AT_PAGE_SIZE, 4);
-	if (page_size > PAGE_MAX || page_size < META_TXNID + 8 ||
-	    size != AT_PAGE + page_size)
-		return -EBADMSG;
-	memcpy(stored.bytes, bytes + AT_CHECK, CHECK_SIZE);
-	memset(bytes + AT_CHECK, 0, CHECK_SIZE);
-	check = check_footer(0, bytes, size);
-	if (!check_equal(&check, &stored))
-		return -EBADMSG;
-	memcpy(ret_snapshot->instance.boot_id, bytes + AT_BOOT_ID,
-	       BOOT_ID_SIZE);
-	ret_snapshot->instance.mount = get_le(bytes + AT_MOUNT, 8);
-	ret_snapshot->page_size = page_size;
-	memcpy(ret_snapshot->page, bytes + AT_PAGE, page_size);
-	return 0;
-}
-
-static int snapshot_read(const char *path, struct snapshot *ret_snapshot)
-{
-	SCOPED_FREE uint8_t *bytes = malloc(AT_PAGE + PAGE_MAX + 1);
-	SCOPED_FD int fd = -1;
-	char file[PATH_MAX];
-	ssize_t n;
-	int r = join(file, path, "steady");
-
-	if (!bytes)
-		return -ENOMEM;
-	if (r < 0)
-		return r;
-	fd = sys_open(AT_FDCWD, file, O_RDONLY);
-	if (fd < 0)
-		return fd;
-	n = sys_pread(fd, bytes, AT_PAGE + PAGE_MAX + 1, 0);
-	return n < 0 ? (int)n : decode(bytes, (size_t)n, ret_snapshot);
-}
-
-/* Replaced atomically, and on the disk when this returns. */
-static int snapshot_write(const char *path, const struct snapshot *snapshot)
-{
-	SCOPED_FREE uint8_t *bytes = malloc(AT_PAGE + PAGE_MAX);
-	SCOPED_FD int dir_fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
-	SCOPED_FD int fd = -1;
-	int r;
-
-	if (!bytes)
-		return -ENOMEM;
-	if (dir_fd < 0)
-		return dir_fd;
-	fd = sys_create(dir_fd, "steady.new", O_WRONLY | O_TRUNC);
-	if (fd < 0)
-		return fd;
-	r = sys_pwrite(fd, bytes, encode(snapshot, bytes), 0);
-	if (r == 0)
-		r = sys_fsync(fd);
-	if (r == 0)
-		r = sys_rename(dir_fd, "steady.new", "steady");
-	return r < 0 ? r : sys_fsync(dir_fd);
-}
-
 /* ------------------------------------------------------------- going back */
-
-static uint64_t meta_txnid(const uint8_t *page)
-{
-	return *(const uint64_t *)(const void *)(page + META_TXNID);
-}
 
 /* Are both meta pages no newer than the snapshot? Then there is nothing in
  * doubt, and a reader may go on. */
@@ -204,9 +69,9 @@ static int is_at_snapshot(int fd, const struct snapshot *snapshot)
 		return (int)n;
 	if ((size_t)n != 2 * size)
 		return 0;
-	newest = meta_txnid(snapshot->page);
-	return meta_txnid(pages) <= newest &&
-	       meta_txnid(pages + size) <= newest &&
+	newest = snapshot_txnid(snapshot->page);
+	return snapshot_txnid(pages) <= newest &&
+	       snapshot_txnid(pages + size) <= newest &&
 	       memcmp(pages + (newest & 1) * size, snapshot->page, size) == 0;
 }
 
@@ -249,12 +114,12 @@ static int recover(const char *path, bool read_only)
 	if (r == -ENOENT)
 		return 0;
 	if (r == 0)
-		r = get_instance(path, &instance);
+		r = instance_get(path, &instance);
 	if (r == 0)
 		r = join(file, path, "data.mdb");
 	if (r < 0)
 		return r;
-	if (is_same(&instance, &snapshot->instance))
+	if (instance_equal(&instance, &snapshot->instance))
 		return 0;
 	fd = sys_open(AT_FDCWD, file, read_only ? O_RDONLY : O_RDWR);
 	if (fd < 0)
@@ -325,7 +190,7 @@ static int take_snapshot(struct index *index, struct snapshot *snapshot,
 		r = lmdb_error(mdb_env_stat(index->env, &stat));
 	if (r < 0)
 		return r;
-	if (stat.ms_psize > PAGE_MAX)
+	if (stat.ms_psize > SNAPSHOT_PAGE_MAX)
 		return -EBADMSG;
 	snapshot->page_size = stat.ms_psize;
 	/* LMDB writes them in turn. */
@@ -334,7 +199,7 @@ static int take_snapshot(struct index *index, struct snapshot *snapshot,
 	if (n < 0)
 		return (int)n;
 	if ((size_t)n != stat.ms_psize ||
-	    meta_txnid(snapshot->page) != info.me_last_txnid)
+	    snapshot_txnid(snapshot->page) != info.me_last_txnid)
 		return -EBADMSG;
 	r = lmdb_error(mdb_txn_begin(index->env, NULL, MDB_RDONLY, &pin));
 	if (r == 0)
@@ -348,7 +213,7 @@ static bool is_on_disk(const char *path, const struct snapshot *snapshot)
 	SCOPED_FREE struct snapshot *found = malloc(sizeof(*found));
 
 	return found && snapshot_read(path, found) == 0 &&
-	       is_same(&found->instance, &snapshot->instance) &&
+	       instance_equal(&found->instance, &snapshot->instance) &&
 	       found->page_size == snapshot->page_size &&
 	       memcmp(found->page, snapshot->page, found->page_size) == 0;
 }
@@ -382,7 +247,7 @@ static int checkpoint(struct index *index)
 	r = take_snapshot(index, snapshot, &pin);
 	mdb_txn_abort(lock);
 	if (r == 0)
-		r = get_instance(index->path, &snapshot->instance);
+		r = instance_get(index->path, &snapshot->instance);
 	if (r == 0 && (index->pin || !is_on_disk(index->path, snapshot)))
 		r = put_on_disk(index, snapshot);
 	if (r == 0)

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/base.h"
+#include "index/lmdb_index.h"
+
+int lmdb_error(int r)
+{
+	switch (r) {
+	case MDB_SUCCESS:
+		return 0;
+	case MDB_NOTFOUND:
+		return -ENOENT;
+	case MDB_KEYEXIST:
+		return -EEXIST;
+	case MDB_MAP_FULL:
+	case MDB_TXN_FULL:
+		return -ENOSPC;
+	case MDB_READERS_FULL:
+		return -EUSERS;
+	case MDB_MAP_RESIZED: /* larger than what could be mapped here */
+		return -ENOMEM;
+	case MDB_VERSION_MISMATCH:
+		return -EPROTONOSUPPORT;
+	case MDB_BAD_TXN:
+		return -EIO;
+	default:
+		return r > 0 ? -r : -EBADMSG;
+	}
+}
+
+int lmdb_get(struct index_txn *txn, enum table table, const void *key,
+	     size_t key_size, MDB_val *ret_value)
+{
+	MDB_val name = {.mv_size = key_size, .mv_data = (void *)(uintptr_t)key};
+	MDB_val value;
+	int r = mdb_get(txn->txn, txn->index->tables[table], &name, &value);
+
+	if (r == 0)
+		*ret_value = value;
+	return lmdb_error(r);
+}
+
+int lmdb_put(struct index_txn *txn, enum table table, const void *key,
+	     size_t key_size, const void *value, size_t value_size)
+{
+	MDB_val name = {.mv_size = key_size, .mv_data = (void *)(uintptr_t)key};
+	MDB_val data = {.mv_size = value_size,
+			.mv_data = (void *)(uintptr_t)value};
+
+	return lmdb_error(
+		mdb_put(txn->txn, txn->index->tables[table], &name, &data, 0));
+}
+
+int lmdb_delete(struct index_txn *txn, enum table table, const void *key,
+		size_t key_size)
+{
+	MDB_val name = {.mv_size = key_size, .mv_data = (void *)(uintptr_t)key};
+
+	return lmdb_error(
+		mdb_del(txn->txn, txn->index->tables[table], &name, NULL));
+}
+
+int lmdb_cursor(struct index_txn *txn, enum table table,
+		MDB_cursor **ret_cursor)
+{
+	return lmdb_error(mdb_cursor_open(txn->txn, txn->index->tables[table],
+					  ret_cursor));
+}
+
+int lmdb_seek(MDB_cursor *cursor, const void *key, size_t key_size,
+	      MDB_val *ret_key, MDB_val *ret_value)
+{
+	*ret_key = (MDB_val){.mv_size = key_size,
+			     .mv_data = (void *)(uintptr_t)key};
+	return lmdb_error(
+		mdb_cursor_get(cursor, ret_key, ret_value, MDB_SET_RANGE));
+}
+
+int lmdb_next(MDB_cursor *cursor, MDB_val *ret_key, MDB_val *ret_value)
+{
+	return lmdb_error(mdb_cursor_get(cursor, ret_key, ret_value, MDB_NEXT));
+}
