@@ -265,8 +265,9 @@ static int checkpoint(struct index *index)
 	return lmdb_error(mdb_reader_check(index->env, &dead));
 }
 
-/* steady_lock is held. */
-static int checkpoint_alone(struct index *index)
+/* steady_lock is held. Without `wait`, -EAGAIN while another process is at it:
+ * it may have been stopped. */
+static int checkpoint_alone(struct index *index, bool wait)
 {
 	SCOPED_FD int fd = sys_open(AT_FDCWD, index->watches_path, O_RDWR);
 	int r;
@@ -274,7 +275,8 @@ static int checkpoint_alone(struct index *index)
 	if (fd < 0)
 		return fd;
 	/* Of an open file of its own: its locks are one owner's. */
-	r = sys_lock_byte_wait(fd, byte_checkpoint);
+	r = wait ? sys_lock_byte_wait(fd, byte_checkpoint)
+		 : sys_lock_byte(fd, byte_checkpoint);
 	return r < 0 ? r : checkpoint(index);
 }
 
@@ -284,7 +286,7 @@ int steady_checkpoint(struct index *index)
 
 	pthread_mutex_lock(&index->steady_lock);
 	if (!index->pin || index->steady_version != index_version(index))
-		r = checkpoint_alone(index);
+		r = checkpoint_alone(index, true);
 	pthread_mutex_unlock(&index->steady_lock);
 	return r;
 }
@@ -299,7 +301,7 @@ int steady_protect(struct index *index)
 	if (!index->pin) {
 		r = sys_byte_is_locked(index->watch_fd, byte_pinned);
 		if (r == 0)
-			r = checkpoint_alone(index);
+			r = checkpoint_alone(index, true);
 		else if (r > 0)
 			r = 0;
 		if (index->pin)
@@ -315,7 +317,7 @@ static void checkpoint_if(struct index *index, bool is_due)
 	if (!is_due || pthread_mutex_trylock(&index->steady_lock) != 0)
 		return;
 	if (index->pin && index->steady_version != index_version(index))
-		IGNORE(checkpoint_alone(index));
+		IGNORE(checkpoint_alone(index, false));
 	pthread_mutex_unlock(&index->steady_lock);
 }
 
