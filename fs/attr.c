@@ -107,7 +107,7 @@ static int attr_set(struct mount *m, struct inode *inode, unsigned set,
 }
 
 static int setattr_and_stat(struct mount *m, struct inode *inode,
-			    const struct stat *st, int what,
+			    const struct stat *st, int what, pid_t by,
 			    struct stat *ret_st, double *ret_timeout_s)
 {
 	struct cubby_attr attr;
@@ -117,7 +117,8 @@ static int setattr_and_stat(struct mount *m, struct inode *inode,
 	if (what & FUSE_SET_ATTR_SIZE)
 		r = st->st_size < 0
 			    ? -EINVAL
-			    : content_truncate(m, inode, (uint64_t)st->st_size);
+			    : content_truncate(m, inode, (uint64_t)st->st_size,
+					       by);
 	if (r == 0 && set)
 		r = attr_set(m, inode, set, &attr);
 	return r < 0 ? r : inode_stat(m, inode, ret_st, ret_timeout_s);
@@ -134,7 +135,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t id, struct stat *st, int what,
 	int r = access_check_open(req, fi);
 
 	if (r == 0)
-		r = inode ? setattr_and_stat(m, inode, st, what, &changed,
+		r = inode ? setattr_and_stat(m, inode, st, what,
+					     fuse_req_ctx(req)->pid, &changed,
 					     &timeout_s)
 			  : -ESTALE;
 	inode_put(m, inode);

@@ -129,7 +129,7 @@ static int mark(struct content *c, int r)
 }
 
 int content_write(struct mount *m, struct inode *inode, const void *data,
-		  size_t size, uint64_t offset)
+		  size_t size, uint64_t offset, pid_t by)
 {
 	struct content *c = content_obtain(m, inode);
 
@@ -139,6 +139,8 @@ int content_write(struct mount *m, struct inode *inode, const void *data,
 		int r = -EAGAIN;
 
 		pthread_rwlock_rdlock(&c->lock);
+		if (c->draft)
+			author_note(&c->author, by);
 		if (c->fd >= 0)
 			r = mark(c, write_all(c->fd, data, size, offset));
 		pthread_rwlock_unlock(&c->lock);
@@ -168,7 +170,8 @@ static bool has_size(struct mount *m, struct inode *inode, struct content *c,
 	       attr.size == size;
 }
 
-int content_truncate(struct mount *m, struct inode *inode, uint64_t size)
+int content_truncate(struct mount *m, struct inode *inode, uint64_t size,
+		     pid_t by)
 {
 	struct content *c = content_obtain(m, inode);
 	int r, announce;
@@ -183,6 +186,8 @@ int content_truncate(struct mount *m, struct inode *inode, uint64_t size)
 		return 0;
 	}
 	r = announce = revise_open_locked(m, inode, c, size == 0);
+	if (c->draft)
+		author_note(&c->author, by);
 	if (r >= 0) {
 		r = ftruncate(c->fd, (off_t)size) == 0 ? 0 : -errno;
 		if (r < 0)

@@ -52,6 +52,11 @@ struct content *content_new(void)
 		free(c);
 		return NULL;
 	}
+	if (author_init(&c->author) < 0) {
+		pthread_rwlock_destroy(&c->lock);
+		free(c);
+		return NULL;
+	}
 	c->magic = CONTENT_MAGIC;
 	c->fd = -1;
 	return c;
@@ -82,6 +87,7 @@ void content_free(struct content *c)
 	cubby_reader_close(c->pin);
 	if (atomic_load(&c->pinned))
 		atomic_fetch_sub(&pins, 1);
+	author_done(&c->author);
 	pthread_rwlock_destroy(&c->lock);
 	c->magic = 0;
 	free(c);

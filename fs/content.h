@@ -6,6 +6,7 @@
 #ifndef CUBBYFS_CONTENT_H
 #define CUBBYFS_CONTENT_H
 
+#include "author.h"
 #include "inode.h"
 
 #define CONTENT_MAGIC 0x6362636eu
@@ -27,6 +28,8 @@ struct content {
 	/* Mode, owner and group of a draft; of a displaced node, what the
 	 * store will not know any more. */
 	struct cubby_attr attr;
+
+	struct author author; /* of the draft; has a lock of its own */
 
 	_Atomic(int) error;   /* the first failed write, a negative errno */
 	_Atomic(bool) pinned; /* counted in content_pins() */
@@ -61,15 +64,16 @@ CUBBY_MUST_CHECK ssize_t content_read(struct mount *m, struct inode *inode,
 
 /*
  * Write all of `size` bytes at `offset`. An entry becomes a draft first. An
- * error marks the content, so that it is never published half.
+ * error marks the content, so that it is never published half. `by` is the
+ * thread that writes, or 0.
  */
 CUBBY_MUST_CHECK int content_write(struct mount *m, struct inode *inode,
 				   const void *data, size_t size,
-				   uint64_t offset);
+				   uint64_t offset, pid_t by);
 
 /* Set the size. An entry becomes a draft; size 0 clears the mark. */
 CUBBY_MUST_CHECK int content_truncate(struct mount *m, struct inode *inode,
-				      uint64_t size);
+				      uint64_t size, pid_t by);
 
 /* fallocate(2) and fdatasync(2) of what has a descriptor. */
 CUBBY_MUST_CHECK int content_allocate(struct mount *m, struct inode *inode,

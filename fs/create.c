@@ -28,6 +28,7 @@ struct request {
 	const char *name;
 	int flags; /* of open(2) */
 	struct cubby_owner owner;
+	pid_t by; /* the thread that creates it */
 };
 
 /* Answer with what has the name already. -EAGAIN: it has gone. */
@@ -51,7 +52,7 @@ static int existing_open(const struct request *q,
 	else if (S_ISDIR(e.attr.st_mode))
 		r = -EISDIR;
 	else if (q->flags & O_TRUNC)
-		r = content_truncate(q->m, inode, 0);
+		r = content_truncate(q->m, inode, 0, q->by);
 	if (r == 0)
 		r = inode_stat(q->m, inode, &e.attr, &timeout_s);
 	if (r == 0 && content_is_draft(inode))
@@ -79,6 +80,7 @@ static int draft_enter(const struct request *q, struct cubby_draft *draft,
 		c->attr.gid = q->owner.gid;
 		c->fd = cubby_draft_fd(draft);
 		c->draft = draft;
+		author_note(&c->author, q->by);
 		atomic_store(&inode->content, c);
 		r = inode_stat(q->m, inode, &e.attr, &e.attr_timeout);
 		if (r == 0)
@@ -182,8 +184,12 @@ static struct cubby_owner owner_of(fuse_req_t req, mode_t mode)
 void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	       struct fuse_file_info *fi)
 {
-	struct request q = {mount_of(req), parent, name, fi->flags,
-			    owner_of(req, mode)};
+	struct request q = {mount_of(req),
+			    parent,
+			    name,
+			    fi->flags,
+			    owner_of(req, mode),
+			    fuse_req_ctx(req)->pid};
 	struct fuse_entry_param e;
 	int r = access_check(req);
 
@@ -204,8 +210,8 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	      dev_t device)
 {
-	struct request q = {mount_of(req), parent, name, O_EXCL,
-			    owner_of(req, mode)};
+	struct request q = {mount_of(req),	 parent, name, O_EXCL,
+			    owner_of(req, mode), 0};
 	struct fuse_entry_param e;
 	int r = access_check(req);
 

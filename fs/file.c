@@ -116,7 +116,8 @@ void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size,
 
 	if (r == 0)
 		r = inode ? content_write(m, inode, data, size,
-					  (uint64_t)offset)
+					  (uint64_t)offset,
+					  fuse_req_ctx(req)->pid)
 			  : -ESTALE;
 	inode_put(m, inode);
 	if (r < 0)

@@ -110,8 +110,6 @@ void op_forget(fuse_req_t req, fuse_ino_t id, uint64_t count)
 void op_forget_multi(fuse_req_t req, size_t count,
 		     struct fuse_forget_data *forgets)
 {
-	for (size_t i = 0; i < count; i++)
-		pending_forget(mount_of(req), forgets[i].ino,
-			       forgets[i].nlookup);
+	pending_forget_many(mount_of(req), forgets, count);
 	reply_none(req);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "flusher.h"
 #include "inode.h"
 #include "notify.h"
 #include "ops.h"
@@ -69,6 +70,7 @@ int mount_init(struct mount *m, struct cubby *store, int store_fd,
 
 	*m = (struct mount){.magic = MOUNT_MAGIC,
 			    .read_only = settings->read_only,
+			    .writeback = settings->writeback,
 			    .store = store,
 			    .store_fd = store_fd,
 			    .timeouts = settings->timeouts,
@@ -98,6 +100,8 @@ int mount_start(struct mount *m)
 
 	if (r == 0)
 		r = reaper_start(m);
+	if (r == 0 && m->writeback)
+		r = flusher_start(m);
 	if (r < 0)
 		mount_stop(m);
 	return r;
@@ -105,7 +109,8 @@ int mount_start(struct mount *m)
 
 void mount_stop(struct mount *m)
 {
-	/* The reaper puts into the notifier's queue. */
+	/* The first two put into the notifier's queue. */
+	flusher_stop(m);
 	reaper_stop(m);
 	notify_stop(m);
 }
@@ -126,12 +131,15 @@ void mount_done(struct mount *m)
 /*
  * ATOMIC_O_TRUNC would lose truncations, since opens are not answered.
  * AUTO_INVAL_DATA would drop the pages of an entry whose time somebody sets.
- * With WRITEBACK_CACHE a rename may come before the bytes, and each close
- * makes the next fstat(2) a request. The rest saves requests.
+ * With WRITEBACK_CACHE the kernel gathers small writes, but a rename may come
+ * before the bytes (see rename.c), each close sets the time and makes the next
+ * fstat(2) a request, and what another process writes into a plain file may
+ * not be seen: it is for those who ask for it. The rest saves requests.
  */
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
-	(void)userdata;
+	const struct mount *m = userdata;
+
 	conn->want &=
 		~(unsigned)(FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_AUTO_INVAL_DATA |
 			    FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_EXPORT_SUPPORT);
@@ -139,6 +147,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 		      (FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
 		       FUSE_CAP_READDIRPLUS | FUSE_CAP_READDIRPLUS_AUTO |
 		       FUSE_CAP_HANDLE_KILLPRIV);
+	if (m->writeback)
+		conn->want |= conn->capable & FUSE_CAP_WRITEBACK_CACHE;
 	conn->max_write = MAX_WRITE;
 	conn->max_background = MAX_BACKGROUND;
 	conn->time_gran = 1;

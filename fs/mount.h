@@ -6,9 +6,9 @@
  *   1. mount.told          a name read from the store against a node taken away
  *   2. content.lock        one file: writes against publishing (content.h)
  *   3. mount.lock          the tables of inodes and of pending drafts
- *   4. the locks of notify.c and readers.c, which take no other
- * None is held while a reply or a notification is sent: the kernel may hold a
- * lock of its own until another request is answered.
+ *   4. the locks of flusher.c, notify.c, readers.c and author.c, which take no
+ * other None is held while a reply or a notification is sent: the kernel may
+ * hold a lock of its own until another request is answered.
  */
 #ifndef CUBBYFS_MOUNT_H
 #define CUBBYFS_MOUNT_H
@@ -27,6 +27,7 @@
 
 #define MOUNT_MAGIC 0x63626d74u
 
+struct flusher;
 struct inode;
 struct notifier;
 struct reaper;
@@ -43,6 +44,7 @@ struct mount_timeouts {
 
 struct mount_settings {
 	bool read_only;
+	bool writeback; /* the kernel may gather writes */
 	struct mount_timeouts timeouts;
 	struct access_rules access;
 };
@@ -50,6 +52,7 @@ struct mount_settings {
 struct mount {
 	uint32_t magic;
 	bool read_only;
+	bool writeback;
 	struct cubby *store;
 	struct cubby_watch *watch; /* NULL: nobody tells us */
 	struct fuse_session *session;
@@ -73,6 +76,7 @@ struct mount {
 	struct inode *pending[MOUNT_PENDING_BUCKETS]; /* by parent and name */
 	size_t pending_count;
 
+	struct flusher *flusher; /* NULL: without write-back */
 	struct notifier *notifier;
 	struct reaper *reaper;
 	struct readers *readers;

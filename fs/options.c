@@ -31,6 +31,7 @@ enum {
 	KEY_DEBUG,
 	KEY_READ_ONLY,
 	KEY_ALLOW_OTHER,
+	KEY_WRITEBACK,
 };
 
 #define OWN(template, member)                                                  \
@@ -54,6 +55,7 @@ static const struct fuse_opt option_list[] = {
 	OWN("gid=%s", gid),
 	OWN("umask=%s", umask),
 	KEY("allow_other", KEY_ALLOW_OTHER),
+	KEY("writeback", KEY_WRITEBACK),
 	KEY("-h", KEY_HELP),
 	KEY("--help", KEY_HELP),
 	KEY("-V", KEY_VERSION),
@@ -109,6 +111,9 @@ static int take_option(void *data, const char *arg, int key,
 	case KEY_ALLOW_OTHER:
 		o->allow_other = true;
 		return 1;
+	case KEY_WRITEBACK:
+		o->settings.writeback = true;
+		return 0;
 	case FUSE_OPT_KEY_NONOPT:
 		return take_operand(o, arg);
 	default:
@@ -253,6 +258,11 @@ void options_print_help(void)
 	     "  negative_timeout=S  how long a miss is kept: an entry that\n"
 	     "                      another process adds may be missed here\n"
 	     "                      for so long (1.0)\n"
+	     "  writeback           let the kernel gather small writes: "
+	     "cheaper\n"
+	     "                      for who writes in small pieces, dearer "
+	     "for\n"
+	     "                      all others\n"
 	     "  max_threads=N       threads that answer requests (8)\n"
 	     "Others are those of libfuse, see mount.fuse3(8).");
 }

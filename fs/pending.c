@@ -17,7 +17,8 @@
  *   2. PENDING_PUBLISHING means: not in the table of inodes any more, and
  *      until the state changes nobody can tell whether the store has the name.
  *      So who asks waits for mount.settled.
- *   3. What is marked failed is never published.
+ *   3. What is marked failed is never published, nor what was written last by
+ *      a process that was killed (author.h).
  *
  * mount.lock guards the table, the states and the places of pending drafts.
  */
@@ -158,7 +159,7 @@ bool pending_any_in(struct mount *m, uint64_t dir)
  * Publish a draft which nobody has open. There is nobody to tell of an error:
  * then the draft ends with the inode, and the name has what it had.
  */
-static void publish(struct mount *m, struct inode *inode)
+static void publish_content(struct mount *m, struct inode *inode)
 {
 	struct content *c = content_of(inode);
 	struct cubby_attr old, attr;
@@ -177,13 +178,19 @@ static void publish(struct mount *m, struct inode *inode)
 			inode_mark_unnamed(m, old.id);
 	}
 	pthread_rwlock_unlock(&c->lock);
+}
 
+/* End what has been claimed. What its author was killed over is no content. */
+static void settle(struct mount *m, struct inode *inode, bool was_killed)
+{
+	if (!was_killed)
+		publish_content(m, inode);
 	pthread_mutex_lock(&m->lock);
 	remove_locked(m, inode);
 	pthread_mutex_unlock(&m->lock);
 }
 
-/* Needs mount.lock. True when the caller has to publish(). */
+/* Needs mount.lock. True when the caller has to settle(). */
 static bool claim_locked(struct mount *m, struct inode *inode)
 {
 	struct content *c = content_of(inode);
@@ -198,27 +205,61 @@ static bool claim_locked(struct mount *m, struct inode *inode)
 	return true;
 }
 
-void pending_forget(struct mount *m, uint64_t id, uint64_t count)
+/* An inode that the kernel has forgotten. */
+struct forgotten {
+	struct inode *inode; /* NULL: it has not */
+	bool is_claimed;
+	bool was_killed; /* its author */
+};
+
+static struct forgotten forget_begin(struct mount *m, uint64_t id,
+				     uint64_t count)
 {
+	struct forgotten f = {0};
 	struct inode *inode;
-	bool ours;
 
 	pthread_mutex_lock(&m->lock);
-	inode = inode_find_locked(m, id);
-	if (!inode || id == CUBBY_ROOT_ID || inode->nlookup > count) {
-		if (inode && id != CUBBY_ROOT_ID)
-			inode->nlookup -= count;
-		pthread_mutex_unlock(&m->lock);
-		return;
+	inode = id == CUBBY_ROOT_ID ? NULL : inode_find_locked(m, id);
+	if (inode && inode->nlookup > count) {
+		inode->nlookup -= count;
+	} else if (inode) {
+		inode->nlookup = 0;
+		inode_remove_locked(m, inode);
+		f.inode = inode;
+		f.is_claimed = claim_locked(m, inode);
 	}
-	inode->nlookup = 0;
-	inode_remove_locked(m, inode);
-	ours = claim_locked(m, inode);
 	pthread_mutex_unlock(&m->lock);
+	if (f.is_claimed)
+		f.was_killed = author_was_killed(&content_of(inode)->author);
+	return f;
+}
 
-	if (ours)
-		publish(m, inode);
-	inode_put(m, inode);
+static void forget_end(struct mount *m, const struct forgotten *f)
+{
+	if (f->is_claimed)
+		settle(m, f->inode, f->was_killed);
+	inode_put(m, f->inode);
+}
+
+void pending_forget(struct mount *m, uint64_t id, uint64_t count)
+{
+	struct forgotten f = forget_begin(m, id, count);
+
+	forget_end(m, &f);
+}
+
+void pending_forget_many(struct mount *m, const struct fuse_forget_data *data,
+			 size_t count)
+{
+	struct forgotten *all = calloc(count, sizeof(*all));
+
+	for (size_t i = 0; !all && i < count; i++)
+		pending_forget(m, data[i].ino, data[i].nlookup);
+	for (size_t i = 0; all && i < count; i++)
+		all[i] = forget_begin(m, data[i].ino, data[i].nlookup);
+	for (size_t i = 0; all && i < count; i++)
+		forget_end(m, &all[i]);
+	free(all);
 }
 
 void pending_announce(struct mount *m, uint64_t parent, const char *name)
@@ -255,7 +296,9 @@ void pending_publish_all(struct mount *m)
 			if (!inode)
 				break;
 			if (ours)
-				publish(m, inode);
+				settle(m, inode,
+				       author_was_killed(
+					       &content_of(inode)->author));
 		}
 	}
 }

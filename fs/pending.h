@@ -58,6 +58,13 @@ void pending_list_free(struct pending_name *names, size_t count);
 void pending_forget(struct mount *m, uint64_t id, uint64_t count);
 
 /*
+ * The same for several. What became of their authors is found out for all
+ * before the first is published, which takes a while.
+ */
+void pending_forget_many(struct mount *m, const struct fuse_forget_data *data,
+			 size_t count);
+
+/*
  * The kernel has been given `name`: when it is that of a pending draft, ask
  * for it back. To be called after the reply.
  */

@@ -11,11 +11,20 @@
  * that of the new one. The inode then keeps the old node id for the kernel
  * and the new one as its store_id, is pinned, and the kernel is told to ask
  * for the name anew.
+ *
+ * With -o writeback the kernel may have bytes of the file that it has not
+ * written yet, when a program renames a file that it has open. They are asked
+ * for first. No more can come during the rename, since the kernel holds the
+ * lock of the inode, which write(2) needs, until the answer. It is done by a
+ * thread of flusher.c; see there why.
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "content.h"
+#include "flusher.h"
 #include "notify.h"
 #include "ops.h"
 #include "pending.h"
@@ -81,6 +90,7 @@ static int draft_publish_locked(const struct move *v, struct inode *inode,
 		return r;
 	c->draft = NULL;
 	c->fd = -1;
+	author_forget(&c->author);
 	c->attr = attr;
 	atomic_store(&inode->store_id, attr.id);
 	atomic_store(&inode->kind, (uint8_t)attr.kind);
@@ -197,6 +207,63 @@ static int move_run(const struct move *v)
 	return r;
 }
 
+/* A rename that is done by the flusher, with a copy of the names. */
+struct later {
+	fuse_req_t req;
+	struct move v;
+	char names[];
+};
+
+/* Have the bytes that the kernel still has of what is being renamed. */
+static void source_flush(const struct move *v)
+{
+	struct inode *inode = pending_find(v->m, v->parent, v->name, false);
+	struct cubby_attr attr;
+
+	if (inode)
+		flusher_flush(v->m, inode->id);
+	else if (cubby_lookup(v->m->store, v->parent, v->name, &attr) == 0 &&
+		 attr.kind != CUBBY_DIRECTORY)
+		flusher_flush(v->m, attr.id);
+	inode_put(v->m, inode);
+}
+
+static void later_run(void *job)
+{
+	struct later *later = job;
+
+	source_flush(&later->v);
+	reply_result(later->req, move_run(&later->v));
+	free(later);
+}
+
+/* Hand the request to the flusher. Returns 0 or -ENOMEM. */
+static int move_later(fuse_req_t req, const struct move *v)
+{
+	size_t size = strlen(v->name) + 1;
+	size_t new_size = strlen(v->new_name) + 1;
+	struct later *later = calloc(1, sizeof(*later) + size + new_size);
+	int r;
+
+	if (!later)
+		return -ENOMEM;
+	later->req = req;
+	later->v = *v;
+	later->v.name = memcpy(later->names, v->name, size);
+	later->v.new_name = memcpy(later->names + size, v->new_name, new_size);
+	r = flusher_put(v->m, later_run, later);
+	if (r < 0)
+		free(later);
+	return r;
+}
+
+/* Can it publish, or move what is not yet published? */
+static bool needs_all_bytes(const struct move *v)
+{
+	return v->m->writeback && (cubby_name_is_entry(v->new_name) ||
+				   cubby_name_is_entry(v->name));
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	       fuse_ino_t new_parent, const char *new_name, unsigned int flags)
 {
@@ -211,6 +278,11 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 
 	if (r == 0 && flags & ~(unsigned)RENAME_NOREPLACE)
 		r = -EINVAL;
+	if (r == 0 && needs_all_bytes(&v)) {
+		r = move_later(req, &v);
+		if (r == 0)
+			return;
+	}
 	if (r == 0)
 		r = move_run(&v);
 	reply_result(req, r);

@@ -193,35 +193,6 @@ Test(last_close, an_empty_file_is_an_entry_too)
 	site_end(&site);
 }
 
-Test(last_close, a_writer_that_is_killed_publishes_what_it_closed_like_exit)
-{
-	struct site site;
-	int ready[2];
-	char byte;
-	pid_t pid;
-
-	MOUNT_OR_SKIP();
-	site_new(&site);
-	MUST(pipe(ready) == 0);
-	pid = fork_child();
-	if (pid == 0) {
-		int fd = open_new(&site, name_of(1));
-
-		MUST_BE(write(fd, "abc", 3), 3);
-		MUST(write(ready[1], "", 1) == 1);
-		for (;;)
-			(void)pause();
-		_exit(fd);
-	}
-	MUST(read(ready[0], &byte, 1) == 1);
-	MUST(stays_hidden(&site, name_of(1)));
-	/* The kernel closes for it: a file system cannot tell the two. */
-	MUST(kill(pid, SIGKILL) == 0);
-	MUST(waitpid(pid, NULL, 0) == pid);
-	MUST(appears(&site, name_of(1), "abc", 3));
-	site_end(&site);
-}
-
 Test(last_close, a_file_that_was_removed_while_written_is_never_published)
 {
 	struct site site;

@@ -61,7 +61,7 @@ static void expect_content(const struct cubby_key *key, const char *content)
 
 	cr_assert_eq(cubby_get(ns, key, &reader), 0);
 	cr_expect_eq(cubby_reader_read(reader, bytes, sizeof(bytes)),
-		     strlen(content));
+		     (ssize_t)strlen(content));
 	cr_expect_str_eq(bytes, content);
 	cubby_reader_close(reader);
 }
