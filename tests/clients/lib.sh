@@ -130,15 +130,17 @@ clean_up() {
 		wait_until 5 daemon_is_gone || kill -9 "$daemon" 2>/dev/null
 		wait "$daemon" 2>/dev/null
 	fi
-	rm -rf --one-file-system "$dir"
+	# What was just ended may still write for a moment.
+	rm -rf --one-file-system "$dir" 2>/dev/null ||
+		{ sleep 1 && rm -rf --one-file-system "$dir"; }
 }
 
 site_begin() {
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/cubby-XXXXXX") || exit 1
 	trap clean_up EXIT
 	trap 'exit 1' INT TERM HUP
-	mkdir "$dir/home"
-	export HOME=$dir/home
+	mkdir "$dir/home" "$dir/tmp"
+	export HOME=$dir/home TMPDIR=$dir/tmp
 	if [ -n "${CLIENT_MOUNT-}" ]; then
 		mnt=$CLIENT_MOUNT
 		store=$CLIENT_STORE
