@@ -19,7 +19,12 @@
 #include "index/extent.h"
 #include "sys/sys.h"
 
-enum { STEP_MAX = 1024 }; /* pages that the file is longer than need be */
+enum {
+	/* Pages that the file is longer than need be. The first so many are
+	 * for deleting on a full disk, which takes new pages as well. */
+	RESERVE = 256,
+	STEP_MAX = 1024,
+};
 
 struct extent {
 	int fd;
@@ -125,23 +130,43 @@ int extent_verify(struct index *index)
 	return r;
 }
 
+CUBBY_MUST_CHECK static int extend(struct extent *extent, uint64_t pages)
+{
+	int r = sys_extend(extent->fd, pages * extent->page_size);
+
+	if (r == 0)
+		extent->pages = pages;
+	return r;
+}
+
 void extent_keep(struct index *index)
 {
 	struct extent extent;
 	MDB_envinfo info;
+	uint64_t wanted;
 	uint64_t step;
 
 	if (mdb_env_info(index->env, &info) != 0 ||
-	    info.me_last_pgno < atomic_load(&index->known_pages))
+	    info.me_last_pgno + RESERVE < atomic_load(&index->known_pages))
 		return;
 	if (get_extent(index, &extent) < 0)
 		return;
-	/* In steps, so that few commits have to. If it fails, the next one
-	 * that opens the index does it. */
-	step = extent.needed / 8 < STEP_MAX ? extent.needed / 8 : STEP_MAX;
-	if (extent.pages < extent.needed + step / 2 &&
-	    sys_extend(extent.fd, (extent.needed + step) * extent.page_size) ==
-		    0)
-		extent.pages = extent.needed + step;
+	if (extent.pages < extent.needed + RESERVE) {
+		/* In steps, so that few commits have to; a small one if there
+		 * is no room for a large one. */
+		wanted = extent.needed + RESERVE;
+		step = extent.needed < STEP_MAX ? extent.needed : STEP_MAX;
+		if (extend(&extent, wanted + step) < 0)
+			IGNORE(extend(&extent, wanted));
+	}
+	atomic_store(&index->is_tight, extent.pages < extent.needed + RESERVE);
 	atomic_store(&index->known_pages, extent.pages);
+}
+
+bool extent_is_full(struct index *index)
+{
+	if (!atomic_load(&index->is_tight))
+		return false;
+	extent_keep(index); /* there may be room again */
+	return atomic_load(&index->is_tight);
 }

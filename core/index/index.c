@@ -143,8 +143,18 @@ int index_commit(struct index_txn *txn)
 	if (r == 0) {
 		extent_keep(index);
 		steady_committed(index);
+	} else if (r == EIO) {
+		/* LMDB says so when the disk takes a part of a write only. */
+		atomic_store(&index->is_tight, true);
+		if (extent_is_full(index))
+			return -ENOSPC;
 	}
 	return lmdb_error(r);
+}
+
+bool index_is_full(struct index_txn *txn)
+{
+	return extent_is_full(txn->index);
 }
 
 void index_end(struct index_txn *txn)

@@ -55,6 +55,9 @@ CUBBY_MUST_CHECK int index_read(struct index *index,
 CUBBY_MUST_CHECK int index_write(struct index *index,
 				 struct index_txn **ret_txn);
 
+/* Is the disk so full that a write transaction can delete, but not add? */
+bool index_is_full(struct index_txn *txn);
+
 /* Commit a write transaction. The transaction is freed whatever the result. */
 CUBBY_MUST_CHECK int index_commit(struct index_txn *txn);
 /* End a read transaction, or drop a write transaction. Accepts NULL. */

@@ -42,7 +42,8 @@ struct index {
 	_Atomic(bool) is_pinned;	  /* there is a pin, for good */
 	_Atomic(unsigned) steady_commits; /* since the last checkpoint */
 	_Atomic(int64_t) steady_time_s;	  /* of the last checkpoint */
-	_Atomic(uint64_t) known_pages;	  /* of the data file, at least */
+	_Atomic(bool) is_tight;	       /* the file could not be made longer */
+	_Atomic(uint64_t) known_pages; /* of the data file, at least */
 	MDB_dbi tables[TABLE_COUNT];
 	pthread_mutex_t lock; /* guards the pool */
 	unsigned pool_count;

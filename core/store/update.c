@@ -266,6 +266,8 @@ int update_insert(struct update *update, uint64_t parent, const char *name,
 		return r;
 	if (directory.kind != CUBBY_DIRECTORY)
 		return -ENOTDIR;
+	if (index_is_full(update->txn))
+		return -ENOSPC;
 	/* A displaced directory still has a record, but is gone. */
 	if (parent != CUBBY_ROOT_ID) {
 		r = names_get(update->txn, directory.parent, directory.name,

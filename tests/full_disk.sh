@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# A disk that gets full: adding says so and leaves nothing half done, what is
+# there stays right, and deleting makes room again.
+# shellcheck disable=SC2317 # called by expect and by the trap
+set -euo pipefail
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/full-disk.XXXXXX")
+disk=$work/disk
+mnt=$work/mnt
+tell=$work/said
+failed=0
+
+clean_up() {
+	! mountpoint -q "$mnt" || umount "$mnt" || umount -l "$mnt"
+	for ((i = 0; i < 100; i++)); do
+		mountpoint -q "$disk" || break
+		umount "$disk" 2>/dev/null || sleep 0.1
+	done
+	rm -rf --one-file-system -- "$work"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM
+
+skip() {
+	echo "ok - a full disk # SKIP $*"
+	exit 0
+}
+
+# expect NAME COMMAND...
+expect() {
+	local name=$1
+	shift
+	if "$@"; then
+		echo "ok - $name"
+	else
+		echo "not ok - $name"
+		failed=1
+	fi
+}
+
+mkdir "$disk" "$mnt"
+[ "$(id -u)" -eq 0 ] || skip "needs root, to mount a file system"
+[ -c /dev/fuse ] || skip "there is no /dev/fuse"
+truncate -s 24M "$work/image"
+mkfs.ext4 -q -F "$work/image" >/dev/null 2>&1 || skip "there is no mkfs.ext4"
+mount -o loop "$work/image" "$disk" 2>/dev/null || skip "there is no loop device"
+"${CUBBYFS:?}" "$disk/store" "$mnt"
+
+# Noise, which is stored as it is, under its hash.
+add() {
+	local key status=0
+	head -c "$1" /dev/urandom >"$work/noise"
+	key=$(sha256sum "$work/noise" | cut -c 1-64)
+	{ cp "$work/noise" "$mnt/t.tmp" && mv "$mnt/t.tmp" "$mnt/$key"; } \
+		2>>"$tell" || status=1
+	rm -f "$mnt/t.tmp" 2>>"$tell" || echo "rm: failed" >>"$tell"
+	return $status
+}
+
+no_space_is_all_that_is_said() {
+	grep -q 'No space left on device' "$tell" &&
+		! grep -v 'No space left on device' "$tell"
+}
+
+all_right() {
+	local file
+	for file in "$mnt"/*; do
+		[ "$(sha256sum "$file" | cut -c 1-64)" = "${file##*/}" ] || return 1
+	done
+}
+
+count() {
+	find "$mnt" -type f | wc -l
+}
+
+added=0
+for ((i = 0; i < 50; i++)); do
+	! add 700000 || added=$((added + 1))
+done
+expect 'a full disk refuses adds, with "no space" and nothing else' \
+	no_space_is_all_that_is_said
+expect 'all that was added is there, and nothing else' \
+	[ "$(count)" -eq "$added" ]
+expect 'all of it is right' all_right
+deleted=0
+for file in "$mnt"/*; do
+	! rm "$file" || deleted=$((deleted + 1))
+	[ "$deleted" -lt 6 ] || break
+done
+expect 'on the full disk entries can be deleted' [ "$deleted" -eq 6 ]
+sleep 1 # what was deleted is kept until the mount has been told
+expect 'then there is room again' add 300000
+expect 'everything can be deleted' rm -r "$mnt"/*
+umount "$mnt"
+# The daemon has ended when nothing is kept any more.
+for ((i = 0; i < 100; i++)); do
+	! "${CUBBY:?}" stats --json "$disk/store" | grep -q '"displaced":0' || break
+	sleep 0.1
+done
+expect 'no draft is left' \
+	[ "$(find "$disk/store/drafts" -type f | wc -l)" -eq 0 ]
+exit $failed
