@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The index: everything that has a name, in one LMDB environment. This header
- * is the transactions; the tables are names.h, nodes.h, totals.h and
- * displaced.h.
+ * is the transactions; the tables are in nodes.h, meta.h and displaced.h. How
+ * it survives a power cut is told in steady.h, and a full disk in extent.h.
  *
  * A read transaction sees one instant and waits for nobody. Write transactions
  * are one at a time across all processes; a process that dies in one leaves
@@ -47,7 +47,8 @@ void index_tick(struct index *index);
  * system call. */
 uint64_t index_version(struct index *index);
 
-/* Bytes of pages in use. */
+/* Bytes of all pages, of which some may be free; the file is a little longer.
+ */
 uint64_t index_bytes(struct index *index);
 
 CUBBY_MUST_CHECK int index_read(struct index *index,

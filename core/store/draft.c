@@ -9,7 +9,6 @@
 #include "store/draft.h"
 #include "store/publish.h"
 #include "store/reader.h"
-#include "store/walk.h"
 #include "sys/sys.h"
 
 enum {

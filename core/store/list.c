@@ -10,7 +10,6 @@
 #include "base/base.h"
 #include "cubby/tree.h"
 #include "store/namespace.h"
-#include "store/update.h"
 #include "store/walk.h"
 
 enum { PAGE_SIZE = 64 };

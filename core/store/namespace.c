@@ -9,7 +9,6 @@
 #include "base/base.h"
 #include "cubby/tree.h"
 #include "format/name.h"
-#include "index/nodes.h"
 #include "store/namespace.h"
 #include "store/node.h"
 #include "store/publish.h"

@@ -19,7 +19,6 @@
 #include "cubby/tree.h"
 #include "format/footer.h"
 #include "index/nodes.h"
-#include "store/encoder.h"
 #include "store/layout.h"
 #include "store/quarantine.h"
 #include "store/reader.h"

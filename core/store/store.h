@@ -5,9 +5,10 @@
  * (content to stored bytes), publish.h (how an entry comes into being),
  * reader.c (and how it is read).
  *
- * Order of locks: a reader's lock, then the lock of ids. Neither is held while
- * a write transaction of the index is begun, but for the lock of ids, which is
- * held while ids are reserved; so nobody asks for an id in a transaction.
+ * Order of locks: a reader's lock, then the lock of ids, then those of the
+ * index (index.c, steady.c). Neither of the first two is held while a write
+ * transaction of the index is begun, but for the lock of ids, which is held
+ * while ids are reserved; so nobody asks for an id in a transaction.
  *
  * Order of changes on disk: the file of a new blob is complete before the
  * transaction that names it; files are deleted after the transaction that

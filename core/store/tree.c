@@ -15,7 +15,6 @@
 #include "store/quarantine.h"
 #include "store/tree.h"
 #include "store/update.h"
-#include "store/walk.h"
 #include "sys/sys.h"
 
 void tree_attr(struct cubby *store, uint64_t id, const struct record *record,

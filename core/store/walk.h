@@ -16,12 +16,15 @@
 CUBBY_MUST_CHECK int walk_find(struct index_txn *txn, const char *path,
 			       uint64_t *ret_id);
 
-/* The same, making what is missing. `make_id` gives ids, since none may be
- * asked for in a transaction: see walk_new_ids(). */
+/* Ids for directories to be made. They are got before the transaction, in which
+ * none may be asked for. */
 struct walk_ids {
 	uint64_t *ids;
 	size_t count;
 };
+
+/* As walk_find(), making what is missing with ids from walk_new_ids(). -EAGAIN
+ * when there are too few of them: somebody has deleted directories since. */
 CUBBY_MUST_CHECK int walk_make(struct update *update, const char *path,
 			       struct walk_ids *ids, uint64_t *ret_id);
 

@@ -7,7 +7,6 @@
 
 #include "base/base.h"
 #include "store/namespace.h"
-#include "store/update.h"
 
 struct cubby_writer {
 	struct cubby_ns *ns;
