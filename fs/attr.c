@@ -16,6 +16,7 @@
 #include "ops.h"
 #include "reply.h"
 
+#define SET_ATIME_ANY (FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_ATIME_NOW)
 #define SET_MTIME_ANY (FUSE_SET_ATTR_MTIME | FUSE_SET_ATTR_MTIME_NOW)
 
 static int64_t ns_of(const struct timespec *ts)
@@ -34,6 +35,7 @@ static unsigned wanted(const struct stat *st, int what,
 		.uid = st->st_uid,
 		.gid = st->st_gid,
 		.mtime_ns = ns_of(&st->st_mtim),
+		.used_ns = ns_of(&st->st_atim),
 	};
 	if (what & FUSE_SET_ATTR_MODE)
 		set |= CUBBY_SET_MODE;
@@ -43,10 +45,17 @@ static unsigned wanted(const struct stat *st, int what,
 		set |= CUBBY_SET_GID;
 	if (what & SET_MTIME_ANY)
 		set |= CUBBY_SET_MTIME;
-	if (what & FUSE_SET_ATTR_MTIME_NOW) {
-		clock_gettime(CLOCK_REALTIME, &now);
+	if (what & SET_ATIME_ANY)
+		set |= CUBBY_SET_USED;
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (what & FUSE_SET_ATTR_MTIME_NOW)
 		ret_attr->mtime_ns = ns_of(&now);
-	}
+	if (what & FUSE_SET_ATTR_ATIME_NOW)
+		ret_attr->used_ns = ns_of(&now);
+	/* The present is exact enough for all times that are set. */
+	if (what & FUSE_SET_ATTR_MTIME_NOW &&
+	    (!(what & SET_ATIME_ANY) || what & FUSE_SET_ATTR_ATIME_NOW))
+		set |= CUBBY_SET_NOW;
 	return set;
 }
 

@@ -100,6 +100,8 @@ void inode_insert_locked(struct mount *m, struct inode *inode)
 	inode->next = *bucket;
 	*bucket = inode;
 	m->inode_count++;
+	if (m->watch)
+		cubby_watch_hold(m->watch, inode->id);
 }
 
 void inode_remove_locked(struct mount *m, struct inode *inode)
@@ -111,6 +113,8 @@ void inode_remove_locked(struct mount *m, struct inode *inode)
 	*p = inode->next;
 	inode->next = NULL;
 	m->inode_count--;
+	if (m->watch)
+		cubby_watch_release(m->watch, inode->id);
 }
 
 struct inode *inode_find_locked(struct mount *m, uint64_t id)
@@ -231,13 +235,13 @@ int inode_remember(struct mount *m, const struct cubby_attr *attr,
 		inode = inode_new(attr->id, attr->kind, parent, name);
 		if (inode)
 			inode_insert_locked(m, inode);
-		else
-			r = -ENOMEM;
+		r = inode ? 1 : -ENOMEM;
 	}
-	if (r == 0) {
+	if (r >= 0) {
 		inode->nlookup++;
 		inode->refs++;
 		inode->unnamed_here = false;
+		inode->is_cold = false;
 		*ret_inode = inode;
 	}
 	pthread_mutex_unlock(&m->lock);

@@ -31,6 +31,7 @@ struct inode {
 	/* mount.lock: this mount took its name away, so that the kernel does
 	 * not have that name for it any more. */
 	bool unnamed_here;
+	bool is_cold; /* mount.lock: the kernel was asked to let go of it */
 };
 
 static_assert(sizeof(struct inode) <= 96, "100,000 of them stay small");
@@ -59,7 +60,8 @@ void inode_put(struct mount *m, struct inode *inode);
  * enter it when it is new. To be called before the kernel is told of it; who
  * cannot tell the kernel takes it back with pending_forget().
  *
- * The caller ends the use of `*ret_inode` with inode_put().
+ * The caller ends the use of `*ret_inode` with inode_put(). Returns 1 when it
+ * is new: then what was read of it may be out of date, see cubby_watch_hold().
  */
 CUBBY_MUST_CHECK int inode_remember(struct mount *m,
 				    const struct cubby_attr *attr,

@@ -47,11 +47,21 @@ static int remember_stored(struct mount *m, uint64_t parent, const char *name,
 {
 	int r;
 
-	pthread_rwlock_rdlock(&m->told);
-	r = cubby_lookup(m->store, parent, name, ret_attr);
-	if (r == 0)
-		r = inode_remember(m, ret_attr, parent, name, ret_inode);
-	pthread_rwlock_unlock(&m->told);
+	do {
+		pthread_rwlock_rdlock(&m->told);
+		r = cubby_lookup(m->store, parent, name, ret_attr);
+		if (r == 0)
+			r = inode_remember(m, ret_attr, parent, name,
+					   ret_inode);
+		pthread_rwlock_unlock(&m->told);
+		if (r <= 0 || !m->watch)
+			return r < 0 ? r : 0;
+		r = cubby_watch_confirm(m->watch, parent, name, ret_attr->id);
+		if (r < 0) {
+			inode_put(m, *ret_inode);
+			pending_forget(m, ret_attr->id, 1);
+		}
+	} while (r == -ESTALE);
 	return r;
 }
 

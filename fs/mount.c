@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cubby/manage.h"
 #include "flusher.h"
 #include "inode.h"
 #include "notify.h"
@@ -30,6 +31,10 @@ double mount_entry_timeout(const struct mount *m, enum cubby_kind kind)
 {
 	double t = m->timeouts.entry_s;
 
+	/* What the kernel does not ask for is not used, as the store sees it.
+	 */
+	if (kind == CUBBY_ENTRY)
+		t = least(t, m->resolution_s);
 	return kind == CUBBY_PLAIN || !m->watch ? least(t, UNWATCHED_S) : t;
 }
 
@@ -63,6 +68,16 @@ static int told_init(pthread_rwlock_t *told)
 	return -r;
 }
 
+static int read_resolution(struct mount *m)
+{
+	struct cubby_limits limits;
+	int r = cubby_get_limits(m->store, &limits);
+
+	if (r == 0)
+		m->resolution_s = limits.resolution_s;
+	return r;
+}
+
 int mount_init(struct mount *m, struct cubby *store, int store_fd,
 	       const struct mount_settings *settings)
 {
@@ -86,6 +101,8 @@ int mount_init(struct mount *m, struct cubby *store, int store_fd,
 		r = inode_table_init(m);
 	if (r == 0)
 		r = cubby_watch_new(store, &m->watch);
+	if (r == 0)
+		r = read_resolution(m);
 	/* Who cannot write cannot leave a sign that he watches. */
 	if (r == -EROFS && m->read_only)
 		r = 0;

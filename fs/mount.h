@@ -58,6 +58,7 @@ struct mount {
 	struct fuse_session *session;
 	int store_fd; /* the store's directory, for statfs */
 	struct mount_timeouts timeouts;
+	double resolution_s; /* of the times of use */
 	struct access_rules access;
 
 	/*

@@ -160,6 +160,7 @@ static int page_add_stored(struct page *p, const char *name,
 
 	reply_fill_stat(attr, &e.attr);
 	if (p->plus && p->skip == 0) {
+		/* All nodes are held while the page is made. */
 		r = inode_remember(p->m, attr, p->l->dir, name, &inode);
 		if (r < 0)
 			return r;
@@ -262,6 +263,15 @@ static int listing_seek(struct listing *l, uint64_t place, uint64_t *ret_skip)
 	return 0;
 }
 
+/* See cubby_watch_hold(): the nodes of a page stay until they are counted. */
+static int hold_all(struct mount *m)
+{
+	if (!m->watch)
+		return 0;
+	cubby_watch_hold(m->watch, 0);
+	return cubby_watch_settle(m->watch);
+}
+
 /* Fill the reply from `place` on. listing.lock is held. */
 static int page_fill(struct page *p, uint64_t place)
 {
@@ -276,8 +286,12 @@ static int page_fill(struct page *p, uint64_t place)
 				 &p->pending_count);
 	if (r == 0) {
 		pthread_rwlock_rdlock(&p->m->told);
-		r = cubby_readdir(p->m->store, p->l->dir, p->l->after, 0,
-				  page_take, p);
+		r = hold_all(p->m);
+		if (r == 0)
+			r = cubby_readdir(p->m->store, p->l->dir, p->l->after,
+					  0, page_take, p);
+		if (p->m->watch)
+			cubby_watch_release(p->m->watch, 0);
 		pthread_rwlock_unlock(&p->m->told);
 	}
 	if (r == 0)

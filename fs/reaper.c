@@ -104,6 +104,27 @@ static void displaced(void *cookie, uint64_t id, uint64_t parent,
 	inode_put(m, inode);
 }
 
+/* What would be evicted next, but may be open here: if it is not, the kernel
+ * forgets it, and then it can go. */
+static void cold(void *cookie, uint64_t id, uint64_t parent, const char *name)
+{
+	struct mount *m = cookie;
+	struct inode *inode = inode_find(m, id);
+	bool asked = true;
+
+	if (!inode)
+		return;
+	pthread_mutex_lock(&m->lock);
+	if (inode->nlookup > 0) {
+		asked = inode->is_cold;
+		inode->is_cold = true;
+	}
+	pthread_mutex_unlock(&m->lock);
+	if (!asked)
+		notify_name(m, parent, name);
+	inode_put(m, inode);
+}
+
 static bool reaper_pause(struct reaper *reaper)
 {
 	struct timespec until;
@@ -131,8 +152,10 @@ static void *reaper_run(void *arg)
 
 	while (reaper_pause(m->reaper)) {
 		/* What fails is told again the next time. */
-		if (m->watch)
+		if (m->watch) {
 			(void)!cubby_watch_poll(m->watch, displaced, m);
+			(void)!cubby_watch_cold(m->watch, cold, m);
+		}
 		readers_drop_idle(m->readers);
 		content_close_idle(m);
 	}

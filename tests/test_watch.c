@@ -178,6 +178,7 @@ Test(watch, a_displaced_entry_is_told_of_and_readable_until_then)
 	box_new(&box, "");
 	box_open(&other, box.path, "");
 	MUST_DO(cubby_watch_new(box.store, &watch));
+	cubby_watch_hold(watch, 0);
 	for (unsigned i = 0; i < 4; i++) {
 		size_t size = sizes[i / 2];
 		uint8_t *data = sample_new(SAMPLE_NOISE, i, size);
@@ -214,6 +215,51 @@ Test(watch, a_displaced_entry_is_told_of_and_readable_until_then)
 	box_close(&box);
 }
 
+Test(watch, what_nobody_holds_is_purged_at_once_and_not_told_of)
+{
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, 300000);
+	struct cubby_watch *watch;
+	struct told told = {0};
+	struct cubby_attr attr;
+	struct box box;
+	uint64_t id[2];
+
+	box_new(&box, "");
+	MUST_DO(cubby_watch_new(box.store, &watch));
+	for (unsigned i = 0; i < 2; i++) {
+		box_add(&box, name_of(i), data, 300000);
+		id[i] = box_attr(&box, name_of(i)).id;
+	}
+	cubby_watch_hold(watch, id[0]);
+	MUST_DO(cubby_watch_confirm(watch, ROOT, name_of(0), id[0]));
+	box_delete(&box, name_of(0));
+	box_delete(&box, name_of(1));
+	MUST(entry_id_is(&box, id[0], data, 300000));
+	MUST_BE(cubby_getattr(box.store, id[1], &attr), -ENOENT);
+	MUST_BE(box_stats(&box).displaced, 1);
+	MUST_BE(cubby_watch_confirm(watch, ROOT, name_of(0), id[0]), -ESTALE);
+	MUST_DO(cubby_watch_poll(watch, told_one, &told));
+	MUST_BE(told.count, 1);
+	MUST_BE(told.id, id[0]);
+
+	/* Held twice, let go of once; then not held any more. */
+	box_add(&box, name_of(2), "abc", 3);
+	id[0] = box_attr(&box, name_of(2)).id;
+	cubby_watch_hold(watch, id[0]);
+	cubby_watch_hold(watch, id[0]);
+	cubby_watch_release(watch, id[0]);
+	box_add(&box, name_of(2), "def", 3);
+	MUST_DO(cubby_getattr(box.store, id[0], &attr));
+	id[0] = box_attr(&box, name_of(2)).id;
+	cubby_watch_hold(watch, id[0]);
+	cubby_watch_release(watch, id[0]);
+	box_delete(&box, name_of(2));
+	MUST_BE(cubby_getattr(box.store, id[0], &attr), -ENOENT);
+	cubby_watch_close(watch);
+	free(data);
+	box_close(&box);
+}
+
 Test(watch, a_renamed_entry_and_directory_are_told_of_by_name)
 {
 	struct cubby_watch *watch;
@@ -224,6 +270,7 @@ Test(watch, a_renamed_entry_and_directory_are_told_of_by_name)
 
 	box_new(&box, "");
 	MUST_DO(cubby_watch_new(box.store, &watch));
+	cubby_watch_hold(watch, 0);
 	box_add(&box, name_of(1), "abc", 3);
 	MUST_DO(cubby_mkdir(box.store, ROOT, "a", &owner, &attr));
 	MUST_DO(cubby_create(box.store, ROOT, "t", &owner, &attr, &fd));
@@ -264,6 +311,7 @@ Test(watch, the_room_of_a_displaced_entry_is_given_back_after_the_poll)
 
 	box_new(&box, "");
 	MUST_DO(cubby_watch_new(box.store, &watch));
+	cubby_watch_hold(watch, 0);
 	blobs = text_new("%s/blobs", box.path);
 	for (unsigned i = 0; i < 50; i++)
 		box_add(&box, name_of(i), data, 300000);
@@ -310,6 +358,7 @@ Test(watch, what_is_opened_when_told_stays_readable_after_the_purge)
 	box_new(&box, "");
 	keeper.box = &box;
 	MUST_DO(cubby_watch_new(box.store, &watch));
+	cubby_watch_hold(watch, 0);
 	box_add(&box, name_of(1), data, 3000000);
 	box_delete(&box, name_of(1));
 	MUST_DO(cubby_watch_poll(watch, keep_one, &keeper));
@@ -334,6 +383,7 @@ Test(watch, a_displaced_plain_file_is_told_of_as_well)
 
 	box_new(&box, "");
 	MUST_DO(cubby_watch_new(box.store, &watch));
+	cubby_watch_hold(watch, 0);
 	MUST_DO(cubby_create(box.store, ROOT, "file", &owner, &attr, &fd));
 	MUST_BE(write(fd, "abc", 3), 3);
 	MUST(close(fd) == 0);
@@ -362,7 +412,9 @@ Test(watch, two_watches_are_both_told_before_the_purge)
 	box_new(&box, "");
 	box_open(&other, box.path, "");
 	MUST_DO(cubby_watch_new(box.store, &first));
+	cubby_watch_hold(first, 0);
 	MUST_DO(cubby_watch_new(other.store, &second));
+	cubby_watch_hold(second, 0);
 	box_add(&box, name_of(1), "abc", 3);
 	id = box_attr(&box, name_of(1)).id;
 	box_delete(&box, name_of(1));
@@ -405,12 +457,14 @@ Test(watch, the_watch_of_a_killed_process_does_not_hold_back_the_purge)
 
 		box_open(&mine, box.path, "");
 		MUST_DO(cubby_watch_new(mine.store, &watch));
+		cubby_watch_hold(watch, 0);
 		MUST(write(ready[1], "", 1) == 1);
 		for (;;)
 			(void)pause();
 	}
 	MUST(read(ready[0], &byte, 1) == 1);
 	MUST_DO(cubby_watch_new(box.store, &watch));
+	cubby_watch_hold(watch, 0);
 	box_add(&box, name_of(1), "abc", 3);
 	box_delete(&box, name_of(1));
 	MUST_DO(cubby_watch_poll(watch, told_one, &told));
@@ -445,6 +499,7 @@ Test(watch, what_a_killed_process_left_displaced_is_purged_by_others)
 
 		box_open(&mine, box.path, "");
 		MUST_DO(cubby_watch_new(mine.store, &watch));
+		cubby_watch_hold(watch, 0);
 		box_delete(&mine, name_of(1));
 		MUST(write(ready[1], "", 1) == 1);
 		for (;;)

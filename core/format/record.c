@@ -26,10 +26,14 @@ enum {
 	AT_MODE = 40,
 	AT_UID = 44,
 	AT_GID = 48,
-	AT_RESERVED = 52,
+	AT_HITS = 52,
 	AT_CHECK = 56,
+	AT_USED = 72,
+	AT_ADDED = 80,
+	BLOCK_SIZE = 4096,
 };
-static_assert(AT_CHECK + CHECK_SIZE == RECORD_FIXED_SIZE, "record size");
+static_assert(AT_USED == AT_CHECK + CHECK_SIZE, "record layout");
+static_assert(AT_ADDED + 8 == RECORD_FIXED_SIZE, "record size");
 
 size_t record_encode(const struct record *record,
 		     uint8_t ret_bytes[RECORD_SIZE_MAX])
@@ -50,7 +54,10 @@ size_t record_encode(const struct record *record,
 	put_le(to + AT_MODE, record->mode, 4);
 	put_le(to + AT_UID, record->uid, 4);
 	put_le(to + AT_GID, record->gid, 4);
+	put_le(to + AT_HITS, record->hits, 4);
 	memcpy(to + AT_CHECK, record->check.bytes, CHECK_SIZE);
+	put_le(to + AT_USED, (uint64_t)record->used_ns, 8);
+	put_le(to + AT_ADDED, (uint64_t)record->added_ns, 8);
 	memcpy(to + RECORD_FIXED_SIZE, record->name, record->name_size);
 	return (size_t)RECORD_FIXED_SIZE + record->name_size;
 }
@@ -67,6 +74,8 @@ static int verify(const struct record *record)
 	if (is_entry != (record->place != PLACE_NONE))
 		return -EBADMSG;
 	if (record->size > CUBBY_SIZE_MAX || (record->mode & ~07777U))
+		return -EBADMSG;
+	if (record->used_ns < 0 || record->added_ns < 0)
 		return -EBADMSG;
 	if (record->place == PLACE_INDEX &&
 	    (record->size > FRAME_SIZE ||
@@ -103,6 +112,9 @@ int record_decode(const void *bytes, size_t size, struct record *ret_record)
 		.mode = (uint32_t)get_le(from + AT_MODE, 4),
 		.uid = (uint32_t)get_le(from + AT_UID, 4),
 		.gid = (uint32_t)get_le(from + AT_GID, 4),
+		.hits = (uint32_t)get_le(from + AT_HITS, 4),
+		.used_ns = (int64_t)get_le(from + AT_USED, 8),
+		.added_ns = (int64_t)get_le(from + AT_ADDED, 8),
 	};
 	memcpy(record.check.bytes, from + AT_CHECK, CHECK_SIZE);
 	/* A newer version may have put fields in between; the name ends it. */
@@ -117,6 +129,13 @@ int record_decode(const void *bytes, size_t size, struct record *ret_record)
 	return 0;
 }
 
+uint64_t record_disk_size(const struct record *record)
+{
+	if (record->kind != CUBBY_PLAIN && record->place != PLACE_BLOB)
+		return 0;
+	return (record->stored_size + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_SIZE;
+}
+
 struct cubby_attr record_attr(uint64_t id, const struct record *record)
 {
 	return (struct cubby_attr){
@@ -124,6 +143,9 @@ struct cubby_attr record_attr(uint64_t id, const struct record *record)
 		.size = record->size,
 		.stored_size = record->stored_size,
 		.mtime_ns = record->mtime_ns,
+		.used_ns = record->used_ns,
+		.added_ns = record->added_ns,
+		.hits = record->hits,
 		.kind = record->kind,
 		.mode = record->mode,
 		.uid = record->uid,

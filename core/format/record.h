@@ -12,7 +12,7 @@
 #include "format/codec.h"
 
 enum {
-	RECORD_FIXED_SIZE = 72, /* what this version writes before the name */
+	RECORD_FIXED_SIZE = 88, /* what this version writes before the name */
 	RECORD_SIZE_MAX = RECORD_FIXED_SIZE + CUBBY_NAME_MAX,
 };
 
@@ -35,6 +35,9 @@ struct record {
 	uint64_t size;	      /* bytes of content */
 	uint64_t stored_size; /* in the index, or of the blob file */
 	struct check check;   /* of the one frame, or of the footer */
+	int64_t used_ns;      /* of an entry: its place among the recent ones */
+	int64_t added_ns;     /* of an entry */
+	uint32_t hits;	      /* uses that were noted */
 	uint16_t name_size;
 	const char *name; /* not ended by a zero; may point into the index */
 };
@@ -49,6 +52,12 @@ size_t record_encode(const struct record *record,
  */
 CUBBY_MUST_CHECK int record_decode(const void *bytes, size_t size,
 				   struct record *ret_record);
+
+/*
+ * What a node takes of the disk in files of its own: whole blocks. What it
+ * takes of the index is counted with the index.
+ */
+uint64_t record_disk_size(const struct record *record);
 
 /* What the public interface says of a record. */
 struct cubby_attr record_attr(uint64_t id, const struct record *record);

@@ -11,16 +11,17 @@
 enum {
 	NUMBER_SIZE = 8,
 	VALUE_MAX = 16 + CUBBY_NAME_MAX,
-	WATCHES_MAX = 1024,
 };
 
 /* The byte of the watches file that belongs to a slot is the slot's number. */
 
-int watches_horizon(struct index_txn *txn, uint64_t next, uint64_t *ret_horizon)
+/* The living watches into the transaction, and what they have been told. The
+ * dead are forgotten. */
+static int list(struct index_txn *txn, uint64_t next, uint64_t *ret_horizon)
 {
 	SCOPED_CURSOR MDB_cursor *cursor = NULL;
 	uint64_t horizon = next;
-	int watched = 0;
+	int count = 0;
 	MDB_val key;
 	MDB_val value;
 	int r = lmdb_cursor(txn, TABLE_WATCHES, &cursor);
@@ -29,25 +30,43 @@ int watches_horizon(struct index_txn *txn, uint64_t next, uint64_t *ret_horizon)
 		return r;
 	r = lmdb_seek(cursor, "", 1, &key, &value);
 	for (; r == 0; r = lmdb_next(cursor, &key, &value)) {
+		uint64_t slot;
+
 		if (key.mv_size != NUMBER_SIZE || value.mv_size != NUMBER_SIZE)
 			return -EBADMSG;
-		r = sys_byte_is_locked(txn->index->watch_fd,
-				       get_be64(key.mv_data));
+		slot = get_be64(key.mv_data);
+		if (slot >= WATCHES_MAX)
+			return -EBADMSG;
+		r = sys_byte_is_locked(txn->index->watch_fd, slot);
+		if (r > 0) {
+			txn->watches[count++] = (uint32_t)slot;
+			if (get_be64(value.mv_data) < horizon)
+				horizon = get_be64(value.mv_data);
+		} else if (r == 0) {
+			r = lmdb_error(mdb_cursor_del(cursor, 0));
+		}
 		if (r < 0)
 			return r;
-		if (r > 0 && get_be64(value.mv_data) < horizon)
-			horizon = get_be64(value.mv_data);
-		watched |= r;
-		if (r == 0) {
-			r = lmdb_error(mdb_cursor_del(cursor, 0));
-			if (r < 0)
-				return r;
-		}
 	}
 	if (r != -ENOENT)
 		return r;
+	txn->watch_count = count;
 	*ret_horizon = horizon;
-	return watched;
+	return 0;
+}
+
+int watches_horizon(struct index_txn *txn, uint64_t next, uint64_t *ret_horizon)
+{
+	int r = list(txn, next, ret_horizon);
+
+	return r < 0 ? r : txn->watch_count > 0;
+}
+
+int watches_list(struct index_txn *txn)
+{
+	uint64_t horizon;
+
+	return list(txn, 0, &horizon);
 }
 
 int watches_add(struct index_txn *txn, uint64_t next, int *ret_fd,

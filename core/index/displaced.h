@@ -25,6 +25,9 @@
 CUBBY_MUST_CHECK int watches_horizon(struct index_txn *txn, uint64_t next,
 				     uint64_t *ret_horizon);
 
+/* Put the slots of the living into the transaction. */
+CUBBY_MUST_CHECK int watches_list(struct index_txn *txn);
+
 /* Register a watch that has been told everything below `next`. The watch lives
  * until `*ret_fd` is closed. */
 CUBBY_MUST_CHECK int watches_add(struct index_txn *txn, uint64_t next,

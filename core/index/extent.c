@@ -23,7 +23,8 @@ enum {
 	/* Pages that the file is longer than need be. The first so many are
 	 * for deleting on a full disk, which takes new pages as well. */
 	RESERVE = 256,
-	STEP_MAX = 1024,
+	STEP_SHARE = 8, /* of what is there */
+	PAGE_SIZE = 4096,
 };
 
 struct extent {
@@ -155,12 +156,20 @@ void extent_keep(struct index *index)
 		/* In steps, so that few commits have to; a small one if there
 		 * is no room for a large one. */
 		wanted = extent.needed + RESERVE;
-		step = extent.needed < STEP_MAX ? extent.needed : STEP_MAX;
+		step = extent.needed / STEP_SHARE;
+		if (step > atomic_load(&index->commits_max))
+			step = atomic_load(&index->commits_max);
 		if (extend(&extent, wanted + step) < 0)
 			IGNORE(extend(&extent, wanted));
 	}
 	atomic_store(&index->is_tight, extent.pages < extent.needed + RESERVE);
 	atomic_store(&index->known_pages, extent.pages);
+}
+
+uint64_t extent_slack(struct index *index)
+{
+	return ((uint64_t)RESERVE + atomic_load(&index->commits_max)) *
+	       PAGE_SIZE;
 }
 
 bool extent_is_full(struct index *index)

@@ -15,6 +15,9 @@ CUBBY_MUST_CHECK int extent_verify(struct index *index);
 /* After a commit: see to it that extent_verify() has nothing to do. */
 void extent_keep(struct index *index);
 
+/* How much longer than need be the file may be made, in bytes. */
+uint64_t extent_slack(struct index *index);
+
 /* Is the disk so full that there is only room for deleting? */
 bool extent_is_full(struct index *index);
 

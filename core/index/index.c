@@ -26,6 +26,7 @@
 
 #include "base/base.h"
 #include "index/extent.h"
+#include "index/held.h"
 #include "index/lmdb_index.h"
 #include "index/meta.h"
 #include "index/steady.h"
@@ -34,6 +35,9 @@
 enum {
 	FILE_MODE = 0600,
 	READERS_MAX = 1024,
+	/* Pages that a commit with an add and an eviction takes out of use
+	 * until the next checkpoint: measured, the largest case. */
+	COMMIT_BYTES = 112 * 1024,
 };
 
 /* What may be mapped; where address space is limited, less is tried. */
@@ -45,6 +49,7 @@ static const char *const table_names[TABLE_COUNT] = {
 	[TABLE_META] = "meta",		 [TABLE_NAMES] = "names",
 	[TABLE_NODES] = "nodes",	 [TABLE_SMALL] = "small",
 	[TABLE_DISPLACED] = "displaced", [TABLE_WATCHES] = "watches",
+	[TABLE_RECENT] = "recent",	 [TABLE_GROUPS] = "groups",
 };
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -123,6 +128,7 @@ int index_write(struct index *index, struct index_txn **ret_txn)
 		return -ENOMEM;
 	txn->index = index;
 	txn->is_write = true;
+	txn->watch_count = -1;
 	r = mdb_txn_begin(index->env, NULL, 0, &txn->txn);
 	if (r != 0) {
 		free(txn);
@@ -265,6 +271,7 @@ static void destroy(struct index *index)
 		free(txn);
 	}
 	steady_close(index);
+	held_done(index);
 	if (index->env)
 		mdb_env_close(index->env);
 	sys_close(&index->watch_fd);
@@ -273,6 +280,17 @@ static void destroy(struct index *index)
 	pthread_mutex_destroy(&index->steady_lock);
 	pthread_mutex_destroy(&index->lock);
 	free(index);
+}
+
+static int open_held(struct index *index, const char *path)
+{
+	char held_path[PATH_MAX];
+
+	if (snprintf(held_path, sizeof(held_path), "%s/held", path) >=
+	    (int)sizeof(held_path))
+		return -ENAMETOOLONG;
+	index->held_fd = sys_create(AT_FDCWD, held_path, O_RDWR);
+	return index->held_fd < 0 ? index->held_fd : 0;
 }
 
 static int open_parts(struct index *index, const char *path, bool format)
@@ -296,6 +314,8 @@ static int open_parts(struct index *index, const char *path, bool format)
 		r = extent_verify(index);
 	if (r == 0)
 		r = open_tables(index, format);
+	if (r == 0 && !index->read_only)
+		r = open_held(index, path);
 	if (r == 0 && went_back)
 		r = skip_lost_ids(index);
 	return r;
@@ -315,6 +335,8 @@ static int make(const char *path, bool read_only, bool format,
 	index->generation = fork_generation;
 	index->read_only = read_only;
 	index->watch_fd = -1;
+	index->held_fd = -1;
+	index->commits_max = INDEX_PACE_MAX;
 	r = open_parts(index, path, format);
 	if (r < 0) {
 		destroy(index);
@@ -394,6 +416,13 @@ void index_tick(struct index *index)
 	steady_tick(index);
 }
 
+uint64_t index_set_pace(struct index *index, unsigned commits)
+{
+	CHECK(commits > 0 && commits <= INDEX_PACE_MAX);
+	atomic_store(&index->commits_max, commits);
+	return (uint64_t)commits * COMMIT_BYTES + extent_slack(index);
+}
+
 uint64_t index_version(struct index *index)
 {
 	MDB_envinfo info;
@@ -401,6 +430,36 @@ uint64_t index_version(struct index *index)
 	if (mdb_env_info(index->env, &info) != 0)
 		return 0;
 	return info.me_last_txnid;
+}
+
+uint64_t index_file_bytes(struct index *index)
+{
+	struct stat file;
+	int fd;
+
+	if (mdb_env_get_fd(index->env, &fd) != 0 || sys_fstat(fd, &file) < 0)
+		return 0;
+	return (uint64_t)file.st_blocks * 512;
+}
+
+int index_live_bytes(struct index_txn *txn, uint64_t *ret_bytes)
+{
+	enum { FREE_DBI, MAIN_DBI, OWN_COUNT, META_PAGES = 2 };
+	uint64_t pages = META_PAGES;
+	MDB_stat stat;
+
+	for (unsigned i = 0; i < OWN_COUNT + TABLE_COUNT; i++) {
+		MDB_dbi dbi =
+			i < OWN_COUNT ? i : txn->index->tables[i - OWN_COUNT];
+		int r = mdb_stat(txn->txn, dbi, &stat);
+
+		if (r != 0)
+			return lmdb_error(r);
+		pages += stat.ms_branch_pages + stat.ms_leaf_pages +
+			 stat.ms_overflow_pages;
+	}
+	*ret_bytes = pages * stat.ms_psize;
+	return 0;
 }
 
 uint64_t index_bytes(struct index *index)

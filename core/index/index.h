@@ -43,6 +43,15 @@ CUBBY_MUST_CHECK int index_sync(struct index *index);
  * otherwise a commit has to do now and then. */
 void index_tick(struct index *index);
 
+/*
+ * How many commits may come between two checkpoints, 1 to INDEX_PACE_MAX, which
+ * is the default: pages that they free cannot be used again before the second.
+ * Returns by how many bytes the data file may be longer then than what it
+ * holds, about.
+ */
+enum { INDEX_PACE_MAX = 1024 };
+uint64_t index_set_pace(struct index *index, unsigned commits);
+
 /* The id of the last committed write transaction, of any process; costs no
  * system call. */
 uint64_t index_version(struct index *index);
@@ -50,6 +59,13 @@ uint64_t index_version(struct index *index);
 /* Bytes of all pages, of which some may be free; the file is a little longer.
  */
 uint64_t index_bytes(struct index *index);
+
+/* Bytes of disk that the data file takes; it never becomes shorter. */
+uint64_t index_file_bytes(struct index *index);
+
+/* Bytes of the pages that hold something, as the transaction sees them. */
+CUBBY_MUST_CHECK int index_live_bytes(struct index_txn *txn,
+				      uint64_t *ret_bytes);
 
 CUBBY_MUST_CHECK int index_read(struct index *index,
 				struct index_txn **ret_txn);

@@ -12,7 +12,10 @@
 
 #include "index/index.h"
 
-enum { TXN_POOL_SIZE = 32 };
+enum {
+	TXN_POOL_SIZE = 32,
+	WATCHES_MAX = 256, /* at a time, on one store */
+};
 
 enum table {
 	TABLE_META,
@@ -21,8 +24,12 @@ enum table {
 	TABLE_SMALL,
 	TABLE_DISPLACED,
 	TABLE_WATCHES,
+	TABLE_RECENT,
+	TABLE_GROUPS,
 	TABLE_COUNT,
 };
+
+struct region;
 
 struct index {
 	struct index *next; /* in the registry */
@@ -44,6 +51,9 @@ struct index {
 	_Atomic(int64_t) steady_time_s;	  /* of the last checkpoint */
 	_Atomic(bool) is_tight;	       /* the file could not be made longer */
 	_Atomic(uint64_t) known_pages; /* of the data file, at least */
+	_Atomic(unsigned) commits_max; /* before a checkpoint: see steady.c */
+	int held_fd;		       /* see held.c */
+	struct region *regions[WATCHES_MAX];
 	MDB_dbi tables[TABLE_COUNT];
 	pthread_mutex_t lock; /* guards the pool */
 	unsigned pool_count;
@@ -54,6 +64,8 @@ struct index_txn {
 	struct index *index;
 	MDB_txn *txn;
 	bool is_write;
+	int watch_count; /* living ones, or -1 for not known yet */
+	uint32_t watches[WATCHES_MAX];
 };
 
 /* An error of LMDB as a negative errno. */

@@ -15,7 +15,7 @@ enum {
 	AT_VERSION = 8,
 	AT_INCOMPAT = 10,
 	AT_COMPAT = 11,
-	TOTALS_COUNT = 8, /* numbers of struct totals */
+	TOTALS_COUNT = 12, /* numbers of struct totals */
 };
 
 static const char format_key[] = "format";
@@ -129,6 +129,10 @@ int totals_get(struct index_txn *txn, struct totals *ret_totals)
 		.displaced = get_le(bytes + 40, 8),
 		.displaced_next = get_le(bytes + 48, 8),
 		.quarantined = get_le(bytes + 56, 8),
+		.disk_bytes = get_le(bytes + 64, 8),
+		.displaced_bytes = get_le(bytes + 72, 8),
+		.plain_bytes = get_le(bytes + 80, 8),
+		.evicted_bytes = get_le(bytes + 88, 8),
 	};
 	return 0;
 }
@@ -145,5 +149,9 @@ int totals_put(struct index_txn *txn, const struct totals *totals)
 	put_le(bytes + 40, totals->displaced, 8);
 	put_le(bytes + 48, totals->displaced_next, 8);
 	put_le(bytes + 56, totals->quarantined, 8);
+	put_le(bytes + 64, totals->disk_bytes, 8);
+	put_le(bytes + 72, totals->displaced_bytes, 8);
+	put_le(bytes + 80, totals->plain_bytes, 8);
+	put_le(bytes + 88, totals->evicted_bytes, 8);
 	return put(txn, totals_key, bytes, sizeof(bytes));
 }

@@ -30,6 +30,11 @@ struct totals {
 	uint64_t displaced;
 	uint64_t displaced_next; /* sequence number of the next one */
 	uint64_t quarantined;	 /* ever */
+	/* Bytes of the files that nodes have for themselves: */
+	uint64_t disk_bytes;	  /* of nodes with a name */
+	uint64_t displaced_bytes; /* of those without one */
+	uint64_t plain_bytes;	  /* of plain files: a part of disk_bytes */
+	uint64_t evicted_bytes;	  /* ever: what evicted entries took */
 };
 
 CUBBY_MUST_CHECK int totals_get(struct index_txn *txn,

@@ -122,34 +122,70 @@ int nodes_delete(struct index_txn *txn, uint64_t id)
 	return lmdb_delete(txn, TABLE_NODES, key, sizeof(key));
 }
 
-int small_get(struct index_txn *txn, uint64_t id, const void **ret_data,
-	      size_t *ret_size)
-{
-	uint8_t key[ID_SIZE];
-	MDB_val value;
-	int r;
+/*
+ * A value that does not fit one page is cut in two: LMDB would look for pages
+ * side by side, and make the file longer when it finds none. The second part
+ * has a longer key, and comes right behind.
+ */
+enum { PART_MAX = SMALL_BYTES_MAX / 2, PART_KEY_SIZE = ID_SIZE + 1 };
 
-	put_be64(key, id);
-	r = lmdb_get(txn, TABLE_SMALL, key, sizeof(key), &value);
+static void part_key(uint64_t id, uint8_t ret_key[PART_KEY_SIZE])
+{
+	put_be64(ret_key, id);
+	ret_key[ID_SIZE] = 1;
+}
+
+static int get_part(struct index_txn *txn, const uint8_t *key, size_t key_size,
+		    void *buffer, size_t size)
+{
+	MDB_val value;
+	int r = lmdb_get(txn, TABLE_SMALL, key, key_size, &value);
+
 	if (r < 0)
 		return r;
-	*ret_data = value.mv_data;
-	*ret_size = value.mv_size;
+	if (value.mv_size != size)
+		return -EBADMSG;
+	memcpy(buffer, value.mv_data, size);
 	return 0;
+}
+
+int small_get(struct index_txn *txn, uint64_t id, void *buffer, size_t size)
+{
+	const size_t first = min_size(size, PART_MAX);
+	uint8_t key[PART_KEY_SIZE];
+	int r;
+
+	part_key(id, key);
+	r = get_part(txn, key, ID_SIZE, buffer, first);
+	if (r == 0 && size > first)
+		r = get_part(txn, key, sizeof(key), (uint8_t *)buffer + first,
+			     size - first);
+	return r;
 }
 
 int small_put(struct index_txn *txn, uint64_t id, const void *data, size_t size)
 {
-	uint8_t key[ID_SIZE];
+	const size_t first = min_size(size, PART_MAX);
+	uint8_t key[PART_KEY_SIZE];
+	int r;
 
-	put_be64(key, id);
-	return lmdb_put(txn, TABLE_SMALL, key, sizeof(key), data, size);
+	CHECK(size <= SMALL_BYTES_MAX);
+	part_key(id, key);
+	r = lmdb_put(txn, TABLE_SMALL, key, ID_SIZE, data, first);
+	if (r == 0 && size > first)
+		r = lmdb_put(txn, TABLE_SMALL, key, sizeof(key),
+			     (const uint8_t *)data + first, size - first);
+	return r;
 }
 
 int small_delete(struct index_txn *txn, uint64_t id)
 {
-	uint8_t key[ID_SIZE];
+	uint8_t key[PART_KEY_SIZE];
+	int r;
 
-	put_be64(key, id);
-	return lmdb_delete(txn, TABLE_SMALL, key, sizeof(key));
+	part_key(id, key);
+	r = lmdb_delete(txn, TABLE_SMALL, key, sizeof(key));
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return lmdb_delete(txn, TABLE_SMALL, key, ID_SIZE);
 }

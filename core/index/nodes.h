@@ -38,9 +38,11 @@ CUBBY_MUST_CHECK int nodes_put(struct index_txn *txn, uint64_t id,
 			       const struct record *record);
 CUBBY_MUST_CHECK int nodes_delete(struct index_txn *txn, uint64_t id);
 
-/* `*ret_data` points into the index. */
-CUBBY_MUST_CHECK int small_get(struct index_txn *txn, uint64_t id,
-			       const void **ret_data, size_t *ret_size);
+/* The stored bytes of a small entry, at most SMALL_BYTES_MAX. Returns 0,
+ * -ENOENT, or -EBADMSG when they are not `size`. */
+enum { SMALL_BYTES_MAX = 2 * (4096 - 16) };
+CUBBY_MUST_CHECK int small_get(struct index_txn *txn, uint64_t id, void *buffer,
+			       size_t size);
 CUBBY_MUST_CHECK int small_put(struct index_txn *txn, uint64_t id,
 			       const void *data, size_t size);
 CUBBY_MUST_CHECK int small_delete(struct index_txn *txn, uint64_t id);

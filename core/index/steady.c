@@ -35,8 +35,6 @@
 enum {
 	/* A checkpoint after so many commits: each frees some dozen pages,
 	 * which cannot be used again before it. */
-	COMMITS_MAX = 1024,
-	COMMITS_IDLE = 256, /* the same for who can wait */
 	INTERVAL_S = 5,
 };
 /* Bytes of the watches file, beyond all slots. */
@@ -331,15 +329,16 @@ void steady_committed(struct index *index)
 {
 	unsigned commits = atomic_fetch_add(&index->steady_commits, 1) + 1;
 
-	checkpoint_if(index, commits >= COMMITS_MAX ||
+	checkpoint_if(index, commits >= atomic_load(&index->commits_max) ||
 				     (commits % 16 == 0 && is_late(index)));
 }
 
 void steady_tick(struct index *index)
 {
 	checkpoint_if(index,
-		      is_late(index) || atomic_load(&index->steady_commits) >=
-						COMMITS_IDLE);
+		      is_late(index) ||
+			      atomic_load(&index->steady_commits) >=
+				      atomic_load(&index->commits_max) / 4);
 }
 
 void steady_close(struct index *index)

@@ -7,6 +7,7 @@
 #include "format/name.h"
 #include "index/nodes.h"
 #include "store/draft.h"
+#include "store/figures.h"
 #include "store/publish.h"
 #include "store/reader.h"
 #include "sys/sys.h"
@@ -206,6 +207,7 @@ static int publish_entry(struct cubby_draft *draft, uint64_t parent,
 		return r;
 	publication.encoder.is_published = true;
 	draft_delete_file(draft->store, draft->id);
+	figures_add(draft->store->figures, parent, publication.record.size);
 	*ret_record = publication.record;
 	return 0;
 }

@@ -9,16 +9,14 @@
 
 #include "format/footer.h"
 #include "format/record.h"
+#include "index/nodes.h"
 #include "store/layout.h"
 #include "store/store.h"
 
 enum {
-	/*
-	 * Stored bytes up to here live in the index: two pages of LMDB beside
-	 * the header of an overflow page. A file of its own would take a block
-	 * and an inode, and an open on every get.
-	 */
-	SMALL_MAX = 2 * 4096 - 16,
+	/* Stored bytes up to here live in the index. A file of its own would
+	 * take a block and an inode, and an open on every get. */
+	SMALL_MAX = SMALL_BYTES_MAX,
 };
 
 struct scratch;

@@ -15,6 +15,7 @@ enum { LAYOUT_PATH_SIZE = 40 };
 #define LAYOUT_BLOBS "blobs"
 #define LAYOUT_DRAFTS "drafts"
 #define LAYOUT_QUARANTINE "quarantine"
+#define LAYOUT_FIGURES "figures"
 
 void layout_blob(uint64_t id, char ret_path[LAYOUT_PATH_SIZE]);
 /* The directory of layout_blob(). */

@@ -13,6 +13,7 @@
 #include "format/name.h"
 #include "index/nodes.h"
 #include "store/draft.h"
+#include "store/figures.h"
 #include "store/node.h"
 #include "store/publish.h"
 #include "store/tree.h"
@@ -85,6 +86,8 @@ static int publish(struct move *move, struct record *ret_record)
 	if (r < 0)
 		return r;
 	publication.encoder.is_published = true;
+	figures_add(move->store->figures, move->new_parent,
+		    publication.record.size);
 	*ret_record = publication.record;
 	return 0;
 }
@@ -121,6 +124,19 @@ static int unpublish(struct move *move, struct record *ret_record)
 	return 0;
 }
 
+/* A directory stays in its group, as its entries are in the list of that: who
+ * moves it has to copy, as between disks. */
+static int verify_group(const struct move *move, struct update *update)
+{
+	uint64_t from;
+	uint64_t to;
+	int r = update_group(update, move->parent, &from);
+
+	if (r == 0)
+		r = update_group(update, move->new_parent, &to);
+	return r < 0 ? r : from == to ? 0 : -EXDEV;
+}
+
 static int move_node(struct move *move, struct record *ret_record)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
@@ -130,6 +146,8 @@ static int move_node(struct move *move, struct record *ret_record)
 		r = walk_is_above(update.txn, move->node.id, move->new_parent);
 		if (r > 0)
 			r = -EINVAL;
+		if (r == 0)
+			r = verify_group(move, &update);
 	}
 	if (r == 0)
 		r = update_insert(&update, move->new_parent, move->new_name,

@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "cubby/tree.h"
 #include "format/name.h"
+#include "store/figures.h"
 #include "store/namespace.h"
 #include "store/node.h"
 #include "store/publish.h"
@@ -72,17 +73,18 @@ static int find_entry(struct index_txn *txn, const char *path, const char *name,
 	return r == -ENOTDIR ? -ENOENT : r;
 }
 
-static int find(struct cubby_ns *ns, const char *name, struct node *ret_node)
+/* `*ret_directory` is left alone when the namespace does not exist. */
+static int find(struct cubby_ns *ns, const char *name, uint64_t *ret_directory,
+		struct node *ret_node)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
-	uint64_t directory = 0;
 	int r = index_read(ns->store->index, &txn);
 
 	if (r == 0)
-		r = find_entry(txn, ns->path, name, &directory, ret_node);
+		r = find_entry(txn, ns->path, name, ret_directory, ret_node);
 	index_end(TAKE(txn));
-	if (r == -EBADMSG && directory != 0)
-		quarantine_name(ns->store, directory, name);
+	if (r == -EBADMSG && *ret_directory != 0)
+		quarantine_name(ns->store, *ret_directory, name);
 	return r;
 }
 
@@ -97,11 +99,20 @@ int cubby_get_name(struct cubby_ns *ns, const char *name,
 	/* The node may be replaced and purged between finding and opening;
 	 * every round means that somebody else has made progress. */
 	do {
-		r = find(ns, name, &node);
+		uint64_t directory = 0;
+
+		r = find(ns, name, &directory, &node);
+		if (r == -ENOENT)
+			figures_miss(ns->store->figures, directory, name);
 		if (r < 0)
 			return r;
 		r = reader_open(ns->store, node.id, ret_reader);
 	} while (r == -ENOENT || r == -EINVAL || r == -EISDIR);
+	if (r == 0) {
+		figures_hit(ns->store->figures, node.record.parent,
+			    node.record.size);
+		uses_note(ns->store, node.id, &node.record);
+	}
 	return r;
 }
 
@@ -117,11 +128,12 @@ int cubby_get(struct cubby_ns *ns, const struct cubby_key *key,
 int cubby_stat_name(struct cubby_ns *ns, const char *name,
 		    struct cubby_attr *ret_attr)
 {
+	uint64_t directory = 0;
 	struct node node;
 	int r = namespace_verify(ns, name);
 
 	if (r == 0)
-		r = find(ns, name, &node);
+		r = find(ns, name, &directory, &node);
 	if (r == 0)
 		*ret_attr = record_attr(node.id, &node.record);
 	return r;
@@ -139,7 +151,7 @@ int cubby_stat(struct cubby_ns *ns, const struct cubby_key *key,
 int cubby_delete_name(struct cubby_ns *ns, const char *name)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
-	uint64_t directory;
+	uint64_t directory = 0;
 	struct node node;
 	int r = namespace_verify(ns, name);
 
@@ -147,7 +159,7 @@ int cubby_delete_name(struct cubby_ns *ns, const char *name)
 		r = store_verify_writable(ns->store);
 	/* Without the lock of the writers first: most often it is a miss. */
 	if (r == 0)
-		r = find(ns, name, &node);
+		r = find(ns, name, &directory, &node);
 	if (r == 0)
 		r = update_begin(ns->store, &update);
 	if (r == 0)
@@ -156,6 +168,8 @@ int cubby_delete_name(struct cubby_ns *ns, const char *name)
 		r = update_remove(&update, &node);
 	if (r == 0)
 		r = update_commit(&update);
+	if (r == 0)
+		figures_delete(ns->store->figures, directory);
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -184,6 +198,8 @@ static int insert(struct cubby_ns *ns, const char *name,
 				   encoder, record);
 	if (r == 0)
 		r = update_commit(&update);
+	if (r == 0)
+		figures_add(ns->store->figures, directory, record->size);
 	free(ids.ids);
 	return r;
 }

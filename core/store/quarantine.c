@@ -22,8 +22,7 @@ static void keep(struct update *update, uint64_t id,
 	const int dir_fd = update->store->dir_fd;
 	char blob[LAYOUT_PATH_SIZE];
 	char target[LAYOUT_PATH_SIZE];
-	const void *data;
-	size_t size;
+	uint8_t data[SMALL_BYTES_MAX];
 	int r;
 
 	if (record->stored_size > FILE_SIZE_MAX ||
@@ -35,12 +34,15 @@ static void keep(struct update *update, uint64_t id,
 		IGNORE(sys_rename(dir_fd, blob, target)); /* it may be gone */
 		return;
 	}
-	r = small_get(update->txn, id, &data, &size);
+	if (record->stored_size > sizeof(data))
+		return;
+	r = small_get(update->txn, id, data, (size_t)record->stored_size);
 	if (r == 0) {
 		SCOPED_FD int fd = sys_create(dir_fd, target, O_WRONLY);
 
 		if (fd >= 0)
-			IGNORE(sys_pwrite(fd, data, size, 0)); /* best effort */
+			IGNORE(sys_pwrite(fd, data, (size_t)record->stored_size,
+					  0)); /* best effort */
 	}
 }
 

@@ -77,22 +77,22 @@ static bool frame_is_right(const struct cubby_reader *reader, uint64_t index,
 static int open_small(struct cubby_reader *reader, struct index_txn *txn,
 		      const struct record *record)
 {
-	const void *data = "";
+	const size_t size = (size_t)record->stored_size;
 	struct frame *frame;
-	size_t size = 0;
 	int r = 0;
 
-	if (record->stored_size > 0)
-		r = small_get(txn, reader->id, &data, &size);
-	if (r < 0 || size != record->stored_size)
-		return r == 0 || r == -ENOENT ? -EBADMSG : r;
 	reader->payload = malloc(size + 1);
 	frame = malloc(sizeof(*frame));
 	if (!reader->payload || !frame) {
 		free(frame);
 		return -ENOMEM;
 	}
-	memcpy(reader->payload, data, size);
+	if (size > 0)
+		r = small_get(txn, reader->id, reader->payload, size);
+	if (r < 0) {
+		free(frame);
+		return r == -ENOENT ? -EBADMSG : r;
+	}
 	*frame = (struct frame){.stored_size = (uint32_t)size,
 				.check = record->check};
 	r = take_frames(reader, frame, 1);

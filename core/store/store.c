@@ -5,8 +5,11 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "index/limits.h"
 #include "index/meta.h"
+#include "store/figures.h"
 #include "store/layout.h"
+#include "store/room.h"
 #include "store/store.h"
 #include "sys/sys.h"
 
@@ -127,6 +130,20 @@ static int make_directories(struct cubby *store)
 	return r;
 }
 
+static int read_resolution(struct cubby *store)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	struct cubby_limits limits;
+	int r = index_read(store->index, &txn);
+
+	if (r == 0)
+		r = limits_get(txn, &limits);
+	if (r == 0)
+		store->resolution_ns =
+			(int64_t)limits.resolution_s * 1000000000;
+	return r;
+}
+
 /* `is_new`: nothing was there before. */
 static int open_parts(struct cubby *store, const char *path, bool create,
 		      bool is_new)
@@ -140,6 +157,10 @@ static int open_parts(struct cubby *store, const char *path, bool create,
 	r = index_open(index_path, store->read_only, create, &store->index);
 	if (r == 0 && !store->read_only)
 		r = make_directories(store);
+	if (r == 0)
+		r = read_resolution(store);
+	if (r == 0)
+		store->figures = figures_open(store);
 	if (r == 0 && is_new)
 		r = index_sync(store->index);
 	if (r == 0 && is_new)
@@ -184,6 +205,7 @@ int cubby_open(const char *path, unsigned flags, struct cubby **ret_store)
 	store->dir_fd = -1;
 	store->read_only = flags & CUBBY_READ_ONLY;
 	pthread_mutex_init(&store->id_lock, NULL);
+	uses_init(&store->uses);
 
 	r = open_directory(store, path, create, &real_path);
 	if (r == 0)
@@ -206,7 +228,12 @@ void cubby_close(struct cubby *store)
 {
 	if (!store)
 		return;
+	/* What cannot be noted any more are only uses. */
+	if (store->index && store_verify_process(store) == 0)
+		IGNORE(uses_flush(store, true));
+	figures_close(store->figures);
 	index_close(store->index);
+	uses_done(&store->uses);
 	sys_close(&store->dir_fd);
 	pthread_mutex_destroy(&store->id_lock);
 	free(store);
@@ -230,6 +257,9 @@ int cubby_get_stats(struct cubby *store, struct cubby_stats *ret_stats)
 		.plain_files = totals.plain_files,
 		.raw_bytes = totals.raw_bytes,
 		.stored_bytes = totals.stored_bytes,
+		.plain_bytes = totals.plain_bytes,
+		.disk_bytes = totals.disk_bytes + totals.displaced_bytes +
+			      ROOM_OVERHEAD + index_file_bytes(store->index),
 		.displaced = totals.displaced,
 		.index_bytes = index_bytes(store->index),
 		.quarantined = totals.quarantined,

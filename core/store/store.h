@@ -19,18 +19,23 @@
 #define CUBBY_STORE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "cubby/cubby.h"
 #include "index/index.h"
+#include "store/uses.h"
 
 struct cubby {
 	int dir_fd;
 	bool read_only;
 	unsigned generation; /* see index_fork_generation() */
 	struct index *index;
-	pthread_mutex_t id_lock; /* guards the two below */
+	struct figures *figures; /* or NULL */
+	struct uses uses;
+	_Atomic(int64_t) resolution_ns; /* of the times of use */
+	pthread_mutex_t id_lock;	/* guards the two below */
 	uint64_t next_id;
 	uint64_t end_id;
 };

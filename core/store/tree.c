@@ -11,6 +11,7 @@
 #include "format/name.h"
 #include "index/nodes.h"
 #include "store/draft.h"
+#include "store/figures.h"
 #include "store/node.h"
 #include "store/quarantine.h"
 #include "store/tree.h"
@@ -24,6 +25,8 @@ void tree_attr(struct cubby *store, uint64_t id, const struct record *record,
 	struct stat file;
 
 	*ret_attr = record_attr(id, record);
+	if (record->kind == CUBBY_ENTRY)
+		uses_overlay(store, ret_attr);
 	if (record->kind != CUBBY_PLAIN)
 		return;
 	layout_draft(id, path);
@@ -52,6 +55,12 @@ int cubby_lookup(struct cubby *store, uint64_t parent, const char *name,
 	index_end(TAKE(txn));
 	if (r == -EBADMSG)
 		quarantine_name(store, parent, name);
+	if (r == 0 && node.record.kind == CUBBY_ENTRY) {
+		figures_hit(store->figures, parent, node.record.size);
+		uses_note(store, node.id, &node.record);
+	} else if (r == -ENOENT && name_is_entry(name)) {
+		figures_miss(store->figures, parent, name);
+	}
 	if (r == 0)
 		tree_attr(store, node.id, &node.record, ret_attr);
 	return r;
@@ -161,14 +170,55 @@ int cubby_readdir(struct cubby *store, uint64_t dir, const char *after,
 
 /* ----------------------------------------------------------------- changes */
 
+/* Set the times of an entry, and use it at the later one. */
+static void set_times(struct record *record, unsigned what,
+		      const struct cubby_attr *attr)
+{
+	int64_t used = INT64_MIN;
+	int64_t now = sys_now_ns();
+
+	if (what & CUBBY_SET_MTIME)
+		record->mtime_ns = used = attr->mtime_ns;
+	if ((what & CUBBY_SET_USED) && attr->used_ns > used)
+		used = attr->used_ns;
+	if (what & (CUBBY_SET_MTIME | CUBBY_SET_USED))
+		record->used_ns = used < 0 ? 0 : used > now ? now : used;
+}
+
+/* Only times are set, to the present, of an entry: that is noted. Returns 1
+ * when it was. */
+static int touch(struct cubby *store, uint64_t id, unsigned what,
+		 struct cubby_attr *ret_attr)
+{
+	const unsigned times = CUBBY_SET_MTIME | CUBBY_SET_USED;
+	struct node node;
+	int r = store_verify_writable(store);
+
+	if (r < 0 || !(what & CUBBY_SET_NOW) || !(what & CUBBY_SET_MTIME) ||
+	    (what & ~(times | CUBBY_SET_NOW)))
+		return r;
+	r = get_node(store, id, &node);
+	if (r < 0 || node.record.kind != CUBBY_ENTRY)
+		return r;
+	uses_touch(store, id);
+	tree_attr(store, id, &node.record, ret_attr);
+	return 1;
+}
+
 int cubby_setattr(struct cubby *store, uint64_t id, unsigned what,
 		  const struct cubby_attr *attr, struct cubby_attr *ret_attr)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	char path[LAYOUT_PATH_SIZE];
 	struct node node;
-	int r = update_begin(store, &update);
+	int r = touch(store, id, what, ret_attr);
 
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = update_begin(store, &update);
+	/* What was noted before comes before. */
+	if (r == 0)
+		r = uses_write(&update);
 	if (r == 0)
 		r = node_get(update.txn, id, &node);
 	if (r < 0)
@@ -182,6 +232,9 @@ int cubby_setattr(struct cubby *store, uint64_t id, unsigned what,
 	if ((what & CUBBY_SET_MTIME) && node.record.kind == CUBBY_PLAIN) {
 		layout_draft(id, path);
 		r = sys_set_mtime(store->dir_fd, path, attr->mtime_ns);
+	} else if (node.record.kind == CUBBY_ENTRY) {
+		set_times(&node.record, what, attr);
+		r = uses_set(&update, id, &node.record);
 	} else if (what & CUBBY_SET_MTIME) {
 		node.record.mtime_ns = attr->mtime_ns;
 	}
@@ -291,7 +344,11 @@ static int remove_name(struct cubby *store, uint64_t parent, const char *name,
 		r = node_verify_empty(update.txn, node.id);
 	if (r == 0)
 		r = update_remove(&update, &node);
-	return r < 0 ? r : update_commit(&update);
+	if (r == 0)
+		r = update_commit(&update);
+	if (r == 0 && node.record.kind == CUBBY_ENTRY)
+		figures_delete(store->figures, parent);
+	return r;
 }
 
 int cubby_rmdir(struct cubby *store, uint64_t parent, const char *name)

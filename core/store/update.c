@@ -5,15 +5,23 @@
 #include "base/base.h"
 #include "cubby/tree.h"
 #include "index/displaced.h"
+#include "index/held.h"
 #include "index/nodes.h"
+#include "index/recent.h"
 #include "store/layout.h"
 #include "store/node.h"
+#include "store/room.h"
 #include "store/update.h"
+#include "store/uses.h"
 #include "sys/sys.h"
 
 /* At most so many displaced nodes are purged by one transaction, so that none
  * takes long; the rest goes with the next. */
-enum { PURGE_BATCH = 256 };
+enum {
+	PURGE_BATCH = 256,
+	/* What an entry takes of the index beside its content, about. */
+	ENTRY_COST = 256,
+};
 
 int update_begin(struct cubby *store, struct update *ret_update)
 {
@@ -24,18 +32,25 @@ int update_begin(struct cubby *store, struct update *ret_update)
 		r = index_write(store->index, &update.txn);
 	if (r == 0)
 		r = totals_get(update.txn, &update.totals);
+	if (r == 0)
+		r = limits_get(update.txn, &update.limits);
 	if (r < 0) {
 		index_end(update.txn);
 		return r;
 	}
+	store->resolution_ns = (int64_t)update.limits.resolution_s * 1000000000;
 	*ret_update = update;
 	return 0;
 }
 
 int update_commit(struct update *update)
 {
-	int r = totals_put(update->txn, &update->totals);
+	int r = uses_write(update);
 
+	if (r == 0 && update->grew)
+		r = room_make(update);
+	if (r == 0)
+		r = totals_put(update->txn, &update->totals);
 	if (r == 0)
 		r = index_commit(TAKE(update->txn));
 	for (size_t i = 0; r == 0 && i < update->doomed_count; i++) {
@@ -80,13 +95,16 @@ static int doom(struct update *update, uint64_t id, bool is_blob)
 static void count(struct totals *totals, const struct record *record, int sign)
 {
 	const uint64_t one = (uint64_t)(int64_t)sign;
+	const uint64_t disk_bytes = one * record_disk_size(record);
 
+	totals->disk_bytes += disk_bytes;
 	switch (record->kind) {
 	case CUBBY_DIRECTORY:
 		totals->directories += one;
 		break;
 	case CUBBY_PLAIN:
 		totals->plain_files += one;
+		totals->plain_bytes += disk_bytes;
 		break;
 	case CUBBY_ENTRY:
 		totals->entries += one;
@@ -94,6 +112,64 @@ static void count(struct totals *totals, const struct record *record, int sign)
 		totals->stored_bytes += one * record->stored_size;
 		break;
 	}
+}
+
+uint64_t update_cost(const struct record *record)
+{
+	return ENTRY_COST + (record->place == PLACE_BLOB
+				     ? record_disk_size(record)
+				     : record->stored_size);
+}
+
+int update_group(struct update *update, uint64_t parent, uint64_t *ret_group)
+{
+	struct record directory;
+	struct group group;
+	int r = groups_exist(update->txn);
+
+	*ret_group = 0;
+	while (r > 0 && parent != CUBBY_ROOT_ID) {
+		r = group_get(update->txn, parent, &group);
+		if (r == 0)
+			*ret_group = parent;
+		if (r != -ENOENT)
+			return r;
+		r = nodes_get(update->txn, parent, &directory);
+		parent = directory.parent;
+		r = r < 0 ? r : 1;
+	}
+	return r < 0 ? r : 0;
+}
+
+/* Enter an entry that gets a name into the list of its group (1), or take one
+ * out that loses it (-1). */
+static int enlist(struct update *update, uint64_t id,
+		  const struct record *record, int sign)
+{
+	const uint64_t one = (uint64_t)(int64_t)sign;
+	struct recent row = {.used_ns = record->used_ns, .id = id};
+	struct group group;
+	int r;
+
+	if (record->kind != CUBBY_ENTRY)
+		return 0;
+	r = update_group(update, record->parent, &row.group);
+	if (r == 0 && row.group != 0) {
+		r = group_get(update->txn, row.group, &group);
+		group.bytes += one * update_cost(record);
+		group.entries += one;
+		if (r == 0)
+			r = group_put(update->txn, &group);
+	}
+	if (r < 0)
+		return r;
+	if (sign > 0) {
+		update->newest = id;
+		update->newest_group = row.group;
+		return recent_put(update->txn, &row);
+	}
+	r = recent_delete(update->txn, &row);
+	return r == -ENOENT ? 0 : r;
 }
 
 int update_drop_bytes(struct update *update, uint64_t id,
@@ -120,6 +196,17 @@ static int purge_node(struct update *update, uint64_t id)
 	if (r == 0)
 		r = update_drop_bytes(update, id, &record);
 	return r < 0 ? r : nodes_delete(update->txn, id);
+}
+
+/* The same for one that was displaced; an id of 0 is no node. */
+static int purge_displaced(struct update *update, uint64_t id)
+{
+	struct record record;
+	int r = nodes_get(update->txn, id, &record);
+
+	if (r == 0)
+		update->totals.displaced_bytes -= record_disk_size(&record);
+	return purge_node(update, id);
 }
 
 struct purging {
@@ -157,7 +244,7 @@ int update_purge(struct update *update)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < purging.count; i++) {
-		r = purge_node(update, purging.ids[i]);
+		r = purge_displaced(update, purging.ids[i]);
 		if (r == 0)
 			r = displaced_delete(update->txn, purging.numbers[i]);
 		if (r < 0)
@@ -203,8 +290,10 @@ static int delete_name(struct update *update, uint64_t id,
 	if (found != id)
 		return -EBADMSG; /* a record that contradicts its name */
 	count(&update->totals, record, -1);
-	return names_delete(update->txn, record->parent, record->name,
-			    record->name_size);
+	r = enlist(update, id, record, -1);
+	return r < 0 ? r
+		     : names_delete(update->txn, record->parent, record->name,
+				    record->name_size);
 }
 
 int update_detach(struct update *update, const struct node *node)
@@ -221,14 +310,23 @@ int update_remove(struct update *update, const struct node *node)
 {
 	int r = delete_name(update, node->id, &node->record);
 
+	if (r == 0 && node->record.kind == CUBBY_DIRECTORY)
+		r = group_delete(update->txn, node->id);
+	if (r == -ENOENT && node->record.kind == CUBBY_DIRECTORY)
+		r = 0; /* it was no group */
 	if (r == 0)
-		r = is_watched(update);
+		r = held_find(update->txn, node->id);
 	if (r < 0)
 		return r;
-	if (r > 0)
+	if (r > 0) {
+		update->totals.displaced_bytes +=
+			record_disk_size(&node->record);
 		return tell(update, node->id, &node->record);
+	}
 	/* What a dead watch has left behind goes too. */
-	r = update->totals.displaced > 0 ? update_purge(update) : 0;
+	r = update->totals.displaced > 0 ? is_watched(update) : 1;
+	if (r == 0)
+		r = update_purge(update);
 	return r < 0 ? r : purge_node(update, node->id);
 }
 
@@ -284,7 +382,15 @@ int update_insert(struct update *update, uint64_t parent, const char *name,
 	named.parent = parent;
 	named.name = name;
 	named.name_size = (uint16_t)name_size;
+	if (named.kind == CUBBY_ENTRY && named.added_ns == 0)
+		named.added_ns = named.used_ns = sys_now_ns();
+	r = room_verify(update, &named);
+	if (r < 0)
+		return r;
+	update->grew = true;
 	count(&update->totals, &named, 1);
-	r = names_put(update->txn, parent, name, name_size, id);
+	r = enlist(update, id, &named, 1);
+	if (r == 0)
+		r = names_put(update->txn, parent, name, name_size, id);
 	return r < 0 ? r : nodes_put(update->txn, id, &named);
 }

@@ -9,6 +9,7 @@
 
 #include "format/record.h"
 #include "index/index.h"
+#include "index/limits.h"
 #include "index/meta.h"
 #include "store/node.h"
 #include "store/store.h"
@@ -22,7 +23,12 @@ struct update {
 	struct cubby *store;
 	struct index_txn *txn;
 	struct totals totals;
-	int watched; /* 1, 0, or -1 for not known yet */
+	struct cubby_limits limits;
+	bool grew;	 /* so that it may be more than the limits allow */
+	uint64_t newest; /* the entry that was inserted, or 0 */
+	uint64_t newest_group; /* its group, or 0 */
+	uint64_t evicted;      /* entries */
+	int watched;	       /* 1, 0, or -1 for not known yet */
 	struct doomed *doomed;
 	size_t doomed_count;
 	size_t doomed_capacity;
@@ -32,7 +38,8 @@ struct update {
  * update_end(). */
 CUBBY_MUST_CHECK int update_begin(struct cubby *store,
 				  struct update *ret_update);
-/* Commit, delete the files of what was purged, and end. */
+/* Note the uses, make room, commit, delete the files of what was purged, and
+ * end. */
 CUBBY_MUST_CHECK int update_commit(struct update *update);
 /* Drop what is not committed. May be called again, and on zeroes. */
 void update_end(struct update *update);
@@ -63,6 +70,13 @@ CUBBY_MUST_CHECK int update_remove(struct update *update,
 /* Forget the stored bytes of the entry `id`, which becomes something else. */
 CUBBY_MUST_CHECK int update_drop_bytes(struct update *update, uint64_t id,
 				       const struct record *record);
+
+/* What an entry takes of a quota. */
+uint64_t update_cost(const struct record *record);
+
+/* The group that an entry in the directory `parent` belongs to, or 0. */
+CUBBY_MUST_CHECK int update_group(struct update *update, uint64_t parent,
+				  uint64_t *ret_group);
 
 /* Purge the displaced nodes that all watches have been told of. */
 CUBBY_MUST_CHECK int update_purge(struct update *update);

@@ -5,12 +5,22 @@
 #include "base/base.h"
 #include "cubby/tree.h"
 #include "index/displaced.h"
+#include "index/held.h"
+#include "index/nodes.h"
+#include "store/coldest.h"
 #include "store/draft.h"
+#include "store/figures.h"
+#include "store/room.h"
 #include "store/update.h"
 #include "sys/sys.h"
 
 /* So many are told before they may be purged. */
-enum { TELL_BATCH = 128 };
+enum {
+	TELL_BATCH = 128,
+	COLD_MAX = 1024, /* in one call */
+	COLD_SHARE = 16, /* of the limit */
+};
+static const int64_t upkeep_interval_ns = 1000 * 1000 * 1000;
 
 struct cubby_watch {
 	struct cubby *store;
@@ -18,6 +28,8 @@ struct cubby_watch {
 	uint32_t slot;
 	uint64_t told;	  /* all displaced nodes below have been told */
 	uint64_t version; /* of the index, when all was told */
+	struct held *held;
+	int64_t upkeep_ns; /* when upkeep() was done last */
 };
 
 struct told_node {
@@ -48,8 +60,11 @@ int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
 	watch->told = update.totals.displaced_next;
 	r = watches_add(update.txn, watch->told, &watch->fd, &watch->slot);
 	if (r == 0)
+		r = held_open(update.txn, watch->slot, &watch->held);
+	if (r == 0)
 		r = update_commit(&update);
 	if (r < 0) {
+		held_close(watch->held);
 		sys_close(&watch->fd);
 		return r;
 	}
@@ -112,6 +127,33 @@ static int purge(struct cubby_watch *watch, uint64_t next)
 	return r;
 }
 
+/* What an add would have to do otherwise. */
+static int upkeep(struct cubby_watch *watch)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	struct cubby *store = watch->store;
+	const int64_t now = sys_now_ns();
+	uint64_t use = 0;
+	int r;
+
+	if (now - watch->upkeep_ns < upkeep_interval_ns)
+		return 0;
+	watch->upkeep_ns = now;
+	r = uses_flush(store, false);
+	if (r == 0)
+		r = update_begin(store, &update);
+	if (r == 0)
+		r = room_make(&update);
+	if (r == 0)
+		r = room_use(&update, &use);
+	if (r < 0)
+		return r;
+	figures_sample(store->figures, &update.totals, use);
+	figures_set_scale(store->figures, update.limits.max_size,
+			  &update.totals);
+	return update.evicted > 0 ? update_commit(&update) : 0;
+}
+
 int cubby_watch_poll(struct cubby_watch *watch, cubby_displaced_fn *fn,
 		     void *cookie)
 {
@@ -123,6 +165,9 @@ int cubby_watch_poll(struct cubby_watch *watch, cubby_displaced_fn *fn,
 	if (r < 0)
 		return r;
 	index_tick(watch->store->index);
+	r = upkeep(watch);
+	if (r < 0)
+		return r;
 	version = index_version(watch->store->index);
 	if (version == watch->version)
 		return 0;
@@ -144,6 +189,111 @@ int cubby_watch_poll(struct cubby_watch *watch, cubby_displaced_fn *fn,
 	return r;
 }
 
+/* ---------------------------------------------------------------- holding */
+
+void cubby_watch_hold(struct cubby_watch *watch, uint64_t id)
+{
+	held_add(watch->held, id);
+}
+
+void cubby_watch_release(struct cubby_watch *watch, uint64_t id)
+{
+	held_drop(watch->held, id);
+}
+
+void cubby_watch_set_pending(struct cubby_watch *watch, uint64_t bytes)
+{
+	held_set_pending(watch->held, bytes);
+}
+
+int cubby_watch_settle(struct cubby_watch *watch)
+{
+	int r = store_verify_process(watch->store);
+
+	return r < 0 ? r : held_settle(watch->held, watch->store->index);
+}
+
+int cubby_watch_confirm(struct cubby_watch *watch, uint64_t parent,
+			const char *name, uint64_t id)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	uint64_t found;
+	int r = cubby_watch_settle(watch);
+
+	if (r == 0)
+		r = index_read(watch->store->index, &txn);
+	if (r == 0)
+		r = names_get(txn, parent, name, strlen(name), &found);
+	if (r == -ENOENT || (r == 0 && found != id))
+		return -ESTALE;
+	return r;
+}
+
+struct cold {
+	size_t count;
+	struct told_node nodes[COLD_MAX];
+};
+
+/* Collect what is held of what would go next. */
+static int look_cold(struct cubby_watch *watch, struct cold *cold)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	struct cubby_limits limits;
+	struct coldest coldest;
+	struct totals totals;
+	struct recent row;
+	struct record record;
+	uint64_t bytes = 0;
+	int r = index_read(watch->store->index, &txn);
+
+	if (r == 0)
+		r = limits_get(txn, &limits);
+	if (r == 0)
+		r = totals_get(txn, &totals);
+	if (r < 0 ||
+	    totals.disk_bytes + index_file_bytes(watch->store->index) <
+		    limits.max_size - limits.max_size / COLD_SHARE * 2 ||
+	    limits.max_size == 0)
+		return r;
+	r = coldest_begin(&coldest, txn);
+	for (int i = 0;
+	     r == 0 && i < COLD_MAX && bytes < limits.max_size / COLD_SHARE;
+	     i++) {
+		r = coldest_next(&coldest, &row);
+		if (r == 0)
+			r = nodes_get(txn, row.id, &record);
+		if (r < 0)
+			break;
+		bytes += update_cost(&record);
+		if (held_has(watch->held, row.id)) {
+			struct told_node *node = &cold->nodes[cold->count++];
+
+			node->id = row.id;
+			node->parent = record.parent;
+			memcpy(node->name, record.name, record.name_size);
+			node->name[record.name_size] = '\0';
+		}
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
+int cubby_watch_cold(struct cubby_watch *watch, cubby_cold_fn *fn, void *cookie)
+{
+	SCOPED_FREE struct cold *cold = malloc(sizeof(*cold));
+	int r = store_verify_process(watch->store);
+
+	if (r < 0)
+		return r;
+	if (!cold)
+		return -ENOMEM;
+	cold->count = 0;
+	r = look_cold(watch, cold);
+	for (size_t i = 0; r == 0 && i < cold->count; i++)
+		fn(cookie, cold->nodes[i].id, cold->nodes[i].parent,
+		   cold->nodes[i].name);
+	return r;
+}
+
 void cubby_watch_close(struct cubby_watch *watch)
 {
 	if (!watch)
@@ -160,6 +310,7 @@ void cubby_watch_close(struct cubby_watch *watch)
 		if (r == 0)
 			IGNORE(update_commit(&update));
 	}
+	held_close(watch->held);
 	sys_close(&watch->fd);
 	free(watch);
 }

@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -114,6 +116,34 @@ int sys_extend(int fd, uint64_t size)
 int sys_fsync(int fd)
 {
 	return result(fsync(fd));
+}
+
+int sys_map(int fd, uint64_t offset, size_t size, void **ret_map)
+{
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			 (off_t)offset);
+
+	if (map == MAP_FAILED)
+		return -errno;
+	*ret_map = map;
+	return 0;
+}
+
+void sys_unmap(void *map, size_t size)
+{
+	CHECK(munmap(map, size) == 0);
+}
+
+int sys_disk_room(int fd, uint64_t *ret_free, uint64_t *ret_size)
+{
+	struct statvfs disk;
+
+	while (fstatvfs(fd, &disk) < 0)
+		if (errno != EINTR)
+			return -errno;
+	*ret_free = (uint64_t)disk.f_bavail * disk.f_frsize;
+	*ret_size = (uint64_t)disk.f_blocks * disk.f_frsize;
+	return 0;
 }
 
 int sys_mkdir(int dir_fd, const char *path)

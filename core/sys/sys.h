@@ -37,6 +37,16 @@ CUBBY_MUST_CHECK int sys_truncate(int fd, uint64_t size);
  * others do to it meanwhile. */
 CUBBY_MUST_CHECK int sys_extend(int fd, uint64_t size);
 CUBBY_MUST_CHECK int sys_fsync(int fd);
+/* Map a part of a file shared, to read and write. The caller ends it with
+ * sys_unmap(). The part must have blocks (sys_extend()): a full disk would end
+ * the process. */
+CUBBY_MUST_CHECK int sys_map(int fd, uint64_t offset, size_t size,
+			     void **ret_map);
+void sys_unmap(void *map, size_t size);
+/* Bytes that this user may still write on the disk of an open file, and bytes
+ * of the whole disk. */
+CUBBY_MUST_CHECK int sys_disk_room(int fd, uint64_t *ret_free,
+				   uint64_t *ret_size);
 CUBBY_MUST_CHECK int sys_mkdir(int dir_fd, const char *path);
 CUBBY_MUST_CHECK int sys_unlink(int dir_fd, const char *path);
 CUBBY_MUST_CHECK int sys_link(int dir_fd, const char *from, const char *to);

@@ -180,6 +180,8 @@ struct cubby_stats {
 	uint64_t plain_files;  /* files with other than entry names */
 	uint64_t raw_bytes;    /* of all entries, before compression */
 	uint64_t stored_bytes; /* of all entries, as stored */
+	uint64_t plain_bytes;  /* blocks of the files with other names */
+	uint64_t disk_bytes;   /* all that counts against the limit: manage.h */
 	uint64_t displaced; /* replaced or deleted, kept for who has it open */
 	uint64_t index_bytes; /* used pages of the index */
 	uint64_t quarantined; /* damaged blobs that were put aside */
@@ -283,7 +285,13 @@ struct cubby_attr {
 	uint64_t id;   /* of this version; never used again for another */
 	uint64_t size; /* bytes of content */
 	uint64_t stored_size; /* bytes that they take in the store */
-	int64_t mtime_ns;     /* since 1970; of an entry, when it was added */
+	int64_t mtime_ns;     /* since 1970; of an entry, when it was added,
+				 until somebody sets it */
+	int64_t used_ns;      /* of an entry: when it was used last, as exactly
+				 as struct cubby_limits says */
+	int64_t added_ns;     /* of an entry: when it was added */
+	uint32_t hits;	      /* of an entry: uses that were noted, at most one
+				 for each step of used_ns */
 	enum cubby_kind kind;
 	uint32_t mode; /* permission bits: & 07777 */
 	uint32_t uid;

@@ -70,12 +70,16 @@ enum cubby_setattr_what {
 	CUBBY_SET_UID = 2,
 	CUBBY_SET_GID = 4,
 	CUBBY_SET_MTIME = 8,
+	CUBBY_SET_USED = 16, /* of an entry; nothing for others */
+	CUBBY_SET_NOW = 32,  /* the times are the present one */
 };
 
 /*
  * Take from `attr` what `what` names, a sum of enum cubby_setattr_what, and
- * give back all attributes. Set-id and sticky bits are dropped.
- * Returns 0, -ENOENT, or a common error.
+ * give back all attributes. Set-id and sticky bits are dropped. To set a time
+ * of an entry is to use it at that time, unless that lies ahead. When nothing
+ * is set but times to the present, that is noted and written later, see
+ * manage.h. Returns 0, -ENOENT, or a common error.
  */
 CUBBY_API CUBBY_MUST_CHECK int cubby_setattr(struct cubby *store, uint64_t id,
 					     unsigned what,
@@ -223,11 +227,12 @@ CUBBY_API void cubby_draft_drop(struct cubby_draft *draft);
  * A watch is how a process that presents the tree learns what others take
  * away, and keeps what its own users still have open.
  *
- * While any process has a watch on the store, a node that is replaced or
- * deleted by anyone is displaced: it has no name, but cubby_getattr(),
- * cubby_open_entry() and cubby_open_plain() go on to work with its id. It is
- * purged when every watch has been told of it. So a watcher which is told of
- * an id that its users may hold opens it then, and keeps that.
+ * A node that is held through any watch and is replaced, deleted or evicted by
+ * anyone is displaced: it has no name, but cubby_getattr(), cubby_open_entry()
+ * and cubby_open_plain() go on to work with its id. It is purged when every
+ * watch has been told of it. So a watcher which is told of an id that its users
+ * have open opens it then, and keeps that. What nobody holds is purged at once,
+ * and nobody is told. What is held is evicted last.
  *
  * A watch ends with its process, however that ends.
  */
@@ -240,6 +245,47 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_watch_new(struct cubby *store,
 					       struct cubby_watch **ret_watch);
 
 /*
+ * Hold a node, as often as one likes, and let go of it; with the id 0 all
+ * nodes. A name that was looked up must be looked up again after its node was
+ * held, by cubby_watch_confirm(): the node may have been purged in between. Who
+ * lists a directory holds all before, calls cubby_watch_settle(), and lets go
+ * of all when he holds those that he wants. Threads: from any, without waiting.
+ */
+CUBBY_API void cubby_watch_hold(struct cubby_watch *watch, uint64_t id);
+CUBBY_API void cubby_watch_release(struct cubby_watch *watch, uint64_t id);
+
+/* What is read from the store after this, and was held before, stays. May wait
+ * for a writer. Returns 0 or a common error. */
+CUBBY_API CUBBY_MUST_CHECK int cubby_watch_settle(struct cubby_watch *watch);
+
+/* Does `name` in `parent` still lead to the node `id`, which is held? Returns
+ * 0, -ESTALE when it leads to another or none, or as cubby_lookup(). May wait
+ * for a writer. */
+CUBBY_API CUBBY_MUST_CHECK int cubby_watch_confirm(struct cubby_watch *watch,
+						   uint64_t parent,
+						   const char *name,
+						   uint64_t id);
+
+/*
+ * How many bytes of the disk the files of this watch's process take that the
+ * store does not know of yet: drafts, and what plain files have grown since
+ * they were created. They count against the limit.
+ */
+CUBBY_API void cubby_watch_set_pending(struct cubby_watch *watch,
+				       uint64_t bytes);
+
+/*
+ * Tell of nodes that would be evicted next but are held through this watch, so
+ * that their users can be asked to let go of what they do not use. `fn` may use
+ * the library. Cheap as long as the store is not nearly full. Returns 0 or a
+ * common error.
+ */
+typedef void cubby_cold_fn(void *cookie, uint64_t id, uint64_t parent,
+			   const char *name);
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_watch_cold(struct cubby_watch *watch, cubby_cold_fn *fn, void *cookie);
+
+/*
  * One displaced node: its id, and the name that it had until then. With the id
  * 0, an entry or a directory of that name was renamed, and lives on. (A plain
  * file that is renamed is not told of.) The call may use the library.
@@ -250,9 +296,9 @@ typedef void cubby_displaced_fn(void *cookie, uint64_t id, uint64_t parent,
 /*
  * Tell what was displaced since the last call, then let it be purged. Cheap
  * when nothing has changed in the store (no system call): made to be called
- * some times a second. Takes the checkpoints that are due, so that no add has
- * to wait for one. Returns 0 or a common error, and then the next call tells
- * the same again.
+ * some times a second. Takes the checkpoints that are due, writes the uses that
+ * wait, and evicts what is over a limit, so that no add has to. Returns 0 or a
+ * common error, and then the next call tells the same again.
  *
  * Threads: one call at a time.
  */

@@ -209,7 +209,7 @@ Test(index, a_truncated_file_is_damage)
  */
 Test(index, a_file_without_its_last_free_pages_is_no_damage)
 {
-	static const uint8_t value[100000];
+	static const uint8_t value[SMALL_BYTES_MAX];
 	struct index_txn *txn;
 	struct stat file;
 	off_t needed;
@@ -218,8 +218,10 @@ Test(index, a_file_without_its_last_free_pages_is_no_damage)
 
 	snprintf(data, sizeof(data), "%s/data.mdb", path);
 	txn = begin_write();
-	cr_assert_eq(small_put(txn, 5, value, sizeof(value)), 0);
-	cr_assert_eq(small_delete(txn, 5), 0);
+	for (uint64_t i = 0; i < 12; i++)
+		cr_assert_eq(small_put(txn, i, value, sizeof(value)), 0);
+	for (uint64_t i = 0; i < 12; i++)
+		cr_assert_eq(small_delete(txn, i), 0);
 	cr_assert_eq(index_commit(txn), 0);
 	/* These move what is in use to the front, since nothing that was given
 	 * up before a checkpoint is kept. */
@@ -244,9 +246,40 @@ Test(index, a_file_without_its_last_free_pages_is_no_damage)
 	index_end(txn);
 }
 
+Test(index, a_small_entry_of_any_size_comes_back)
+{
+	static const size_t sizes[] = {0, 1, 4079, 4080, 4081, SMALL_BYTES_MAX};
+	uint8_t value[SMALL_BYTES_MAX];
+	uint8_t found[SMALL_BYTES_MAX];
+	struct index_txn *txn = begin_write();
+
+	for (size_t i = 0; i < sizeof(value); i++)
+		value[i] = (uint8_t)(i * 7 / 3);
+	for (uint64_t i = 0; i < 6; i++)
+		cr_assert_eq(small_put(txn, i, value, sizes[i]), 0);
+	for (uint64_t i = 0; i < 6; i++) {
+		memset(found, 0, sizeof(found));
+		cr_assert_eq(small_get(txn, i, found, sizes[i]), 0);
+		cr_expect_arr_eq(found, value, sizes[i]);
+		if (sizes[i] < SMALL_BYTES_MAX)
+			cr_expect_neq(small_get(txn, i, found, sizes[i] + 1),
+				      0);
+		/* Cut at a page, what is missing is not noticed here. */
+		if (i > 0 && i != 4)
+			cr_expect_eq(small_get(txn, i, found, sizes[i] - 1),
+				     -EBADMSG);
+	}
+	for (uint64_t i = 0; i < 6; i++) {
+		cr_assert_eq(small_delete(txn, i), 0);
+		cr_expect_eq(small_get(txn, i, found, sizes[i]), -ENOENT);
+		cr_expect_eq(small_delete(txn, i), -ENOENT);
+	}
+	index_end(txn);
+}
+
 Test(index, a_commit_leaves_the_file_as_long_as_it_counts)
 {
-	static const uint8_t value[100000];
+	static const uint8_t value[SMALL_BYTES_MAX];
 	struct index_txn *txn;
 	struct stat file;
 	char data[64];
@@ -254,9 +287,11 @@ Test(index, a_commit_leaves_the_file_as_long_as_it_counts)
 	snprintf(data, sizeof(data), "%s/data.mdb", path);
 	for (unsigned i = 1; i < 40; i++) {
 		txn = begin_write();
-		cr_assert_eq(small_put(txn, 5, value, i * 2500), 0);
-		if (i % 3)
-			cr_assert_eq(small_delete(txn, 5), 0);
+		for (uint64_t id = 0; id < i / 3; id++)
+			cr_assert_eq(small_put(txn, id, value, sizeof(value)),
+				     0);
+		for (uint64_t id = 0; i % 3 && id < i / 3; id++)
+			cr_assert_eq(small_delete(txn, id), 0);
 		cr_assert_eq(index_commit(txn), 0);
 		cr_assert_eq(stat(data, &file), 0);
 		cr_expect_geq((uint64_t)file.st_size, index_bytes(opened),

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/base.h"
+#include "index/lmdb_index.h"
+#include "index/recent.h"
+
+enum { KEY_SIZE = 24 };
+
+static void encode(const struct recent *row, uint8_t ret_key[KEY_SIZE])
+{
+	put_be64(ret_key, row->group);
+	put_be64(ret_key + 8, (uint64_t)row->used_ns);
+	put_be64(ret_key + 16, row->id);
+}
+
+int recent_put(struct index_txn *txn, const struct recent *row)
+{
+	uint8_t key[KEY_SIZE];
+
+	encode(row, key);
+	return lmdb_put(txn, TABLE_RECENT, key, sizeof(key), "", 0);
+}
+
+int recent_delete(struct index_txn *txn, const struct recent *row)
+{
+	uint8_t key[KEY_SIZE];
+
+	encode(row, key);
+	return lmdb_delete(txn, TABLE_RECENT, key, sizeof(key));
+}
+
+int recent_next(struct index_txn *txn, struct recent *row)
+{
+	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	struct recent from = *row;
+	uint8_t start[KEY_SIZE];
+	const uint8_t *found;
+	MDB_val key;
+	MDB_val value;
+	int r = lmdb_cursor(txn, TABLE_RECENT, &cursor);
+
+	if (r < 0)
+		return r;
+	from.id++; /* ids end long before UINT64_MAX */
+	encode(&from, start);
+	r = lmdb_seek(cursor, start, sizeof(start), &key, &value);
+	if (r < 0)
+		return r;
+	found = key.mv_data;
+	if (key.mv_size != KEY_SIZE)
+		return -EBADMSG;
+	if (get_be64(found) != row->group)
+		return -ENOENT;
+	row->used_ns = (int64_t)get_be64(found + 8);
+	row->id = get_be64(found + 16);
+	return 0;
+}

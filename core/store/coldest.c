@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/coldest.h"
+
+#include <errno.h>
+
+#include "base/base.h"
+
+static void add_list(struct coldest *coldest, uint64_t group)
+{
+	coldest->lists[coldest->count] = (struct recent){.group = group};
+	coldest->is_at_end[coldest->count++] = false;
+}
+
+int coldest_begin(struct coldest *coldest, struct index_txn *txn)
+{
+	struct group groups[CUBBY_QUOTAS_MAX];
+	size_t count;
+	int r = groups_list(txn, groups, &count);
+
+	coldest->txn = txn;
+	coldest->count = 0;
+	add_list(coldest, 0);
+	for (size_t i = 0; r == 0 && i < count; i++)
+		if (!groups[i].is_pinned)
+			add_list(coldest, groups[i].id);
+	return r;
+}
+
+int coldest_next(struct coldest *coldest, struct recent *ret_row)
+{
+	struct recent first = {.id = 0};
+	size_t from = 0;
+
+	for (size_t i = 0; i < coldest->count; i++) {
+		struct recent row = coldest->lists[i];
+		int r = coldest->is_at_end[i] ? -ENOENT
+					      : recent_next(coldest->txn, &row);
+
+		if (r == -ENOENT) {
+			coldest->is_at_end[i] = true;
+		} else if (r < 0) {
+			return r;
+		} else if (first.id == 0 || row.used_ns < first.used_ns) {
+			first = row;
+			from = i;
+		}
+	}
+	if (first.id == 0)
+		return -ENOENT;
+	coldest->lists[from] = first;
+	*ret_row = first;
+	return 0;
+}

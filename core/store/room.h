@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making room: which entries go when the store is over a limit.
+ */
+#ifndef CUBBY_ROOM_H
+#define CUBBY_ROOM_H
+
+#include "store/update.h"
+
+/* Directories below blobs/, the figures, the watches, all together. */
+enum { ROOM_OVERHEAD = 1024 * 1024 };
+
+/* Would an entry that takes so much of the disk, or has so much content, fit
+ * if nothing else was there? Returns 0 or -EFBIG. */
+CUBBY_MUST_CHECK int room_verify(struct update *update,
+				 const struct record *record);
+
+/*
+ * Evict until everything fits, but not the node update->newest. At most some
+ * thousand go in one transaction. When all that may go is gone, that is it:
+ * what is left over the limit is plain files, pinned, or the index.
+ */
+CUBBY_MUST_CHECK int room_make(struct update *update);
+
+/* Evict to give at least so many bytes back to the disk, in a transaction of
+ * its own. Returns 1 when something went, 0, or a negative errno. */
+CUBBY_MUST_CHECK int room_free(struct cubby *store, uint64_t bytes);
+
+/* Bytes of the disk that the store takes. */
+CUBBY_MUST_CHECK int room_use(struct update *update, uint64_t *ret_bytes);
+
+#endif

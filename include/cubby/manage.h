@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cubby: keeping a store in bounds, and seeing what it does. Programs that only
+ * get and add do not need this.
+ *
+ * What counts against the limit is what the disk gives up: blocks of the blobs,
+ * of plain files and of files being written, the index with its free pages, and
+ * 1 MiB for directories and the small files beside the index. An add that makes
+ * this more than the limit evicts, in its own transaction, the entries that
+ * were used the longest time ago, until it fits again.
+ *
+ * An entry is used when it is got, when it is looked up through a mount, and
+ * when somebody sets its times, which then are the time of its use, unless they
+ * lie ahead. Uses are noted at most once in `resolution_s`, and written in
+ * batches: a process that is killed may lose those of the last seconds.
+ *
+ * Not evicted are, unless nothing else is left: what a mount has open, and what
+ * was used within the last `protect_s`. Never evicted are plain files, and
+ * entries below a pinned directory.
+ *
+ * Errors, threads, processes and durability are those of cubby.h.
+ */
+#ifndef CUBBY_MANAGE_H
+#define CUBBY_MANAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cubby/cubby.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------- limits */
+
+#define CUBBY_LIMIT_MIN (UINT64_C(16) << 20) /* of max_size, in bytes */
+#define CUBBY_PROTECT_S 300		     /* the default of protect_s */
+#define CUBBY_RESOLUTION_S 60		     /* the default of resolution_s */
+#define CUBBY_QUOTAS_MAX 64 /* directories with a quota or a pin */
+
+/* The limits of a store; 0 is no limit. They are kept in the store and hold for
+ * all who use it. */
+struct cubby_limits {
+	uint64_t max_size;	   /* bytes of disk */
+	uint64_t min_free;	   /* bytes to leave free on the disk */
+	uint32_t min_free_percent; /* the same in percent of the disk */
+	uint64_t max_entry;	   /* bytes of content of one entry */
+	uint64_t max_age_s;	   /* seconds without use */
+	uint32_t protect_s;	   /* see above */
+	uint32_t resolution_s;	   /* see above; 0 notes every use */
+};
+
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_get_limits(struct cubby *store, struct cubby_limits *ret_limits);
+
+/*
+ * Set all limits, and evict what they do not leave room for.
+ *
+ * Returns 0, or -EINVAL for a max_size that is not 0 and below
+ * CUBBY_LIMIT_MIN, or more than 99 percent; -EDOM when a quota is larger than
+ * max_size; -EFBIG when what cannot be evicted (plain files, pinned
+ * directories, the index itself) is larger than max_size: the limit is set all
+ * the same; or a common error.
+ */
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_set_limits(struct cubby *store, const struct cubby_limits *limits);
+
+/*
+ * Directories with bounds of their own. A quota counts the entries at any depth
+ * below: their blocks, or their stored bytes where they are in the index, and
+ * 256 bytes for each. They are evicted among themselves when they are more than
+ * the quota. Directories with a quota or a pin are never inside one another.
+ */
+struct cubby_quota {
+	uint64_t quota; /* bytes, or 0 */
+	bool is_pinned; /* nothing is evicted for the limits of the store */
+	uint64_t bytes; /* what its entries take now: not set, only got */
+	uint64_t entries;
+};
+
+/*
+ * Set the quota and the pin of a directory, given by its path; zeroes make it
+ * an ordinary one again. Takes time in proportion to the entries below.
+ *
+ * Returns 0, -ENOENT or -ENOTDIR for what is no directory, -EINVAL for the root
+ * of the store, -EDOM for a quota larger than max_size, -EBUSY when a directory
+ * above or below has a quota or a pin, -ENOSPC when CUBBY_QUOTAS_MAX have one,
+ * or a common error.
+ */
+CUBBY_API CUBBY_MUST_CHECK int cubby_set_quota(struct cubby *store,
+					       const char *path,
+					       const struct cubby_quota *quota);
+
+/* Returns 0, or as cubby_set_quota(); zeroes for an ordinary directory. */
+CUBBY_API CUBBY_MUST_CHECK int cubby_get_quota(struct cubby *store,
+					       const char *path,
+					       struct cubby_quota *ret_quota);
+
+typedef int cubby_quota_fn(void *cookie, const char *path,
+			   const struct cubby_quota *quota);
+
+/* Visit all directories that have one. Returns 0, what `fn` returned, or a
+ * common error. */
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_list_quotas(struct cubby *store, cubby_quota_fn *fn, void *cookie);
+
+/*
+ * Do now what waits for an add: note the uses, evict what is over a limit or
+ * too old. `*ret_evicted` is how many entries went. Returns 0, -EFBIG as
+ * cubby_set_limits(), or a common error.
+ */
+CUBBY_API CUBBY_MUST_CHECK int cubby_trim(struct cubby *store,
+					  uint64_t *ret_evicted);
+
+/* --------------------------------------------------------------- figures */
+
+/*
+ * What happened in a store since it was made. Counted by all processes without
+ * a lock; a process that is killed between an act and its count may miss one. A
+ * mount sees a hit when it is asked for the name, which it is at most once in
+ * a minute as long as its kernel knows it.
+ */
+struct cubby_figures {
+	uint64_t hits;
+	uint64_t misses;
+	uint64_t adds;
+	uint64_t deletes; /* without evictions */
+	uint64_t evictions;
+	uint64_t bytes_in;  /* content of what was added */
+	uint64_t bytes_out; /* content of what was got */
+};
+
+enum {
+	CUBBY_GHOST_STEPS = 16, /* each a quarter of max_size */
+	CUBBY_AGE_STEPS = 32,
+};
+
+/* Would a larger limit help? */
+struct cubby_what_if {
+	/* Misses that would have been hits, had the limit been larger by at
+	 * most (i + 1) quarters of it. An estimate from a sample of the
+	 * evicted keys. */
+	uint64_t ghost_hits[CUBBY_GHOST_STEPS];
+	/* Evictions of what had not been used for 2^i to 2^(i+1) seconds. */
+	uint64_t eviction_ages[CUBBY_AGE_STEPS];
+};
+
+/* The figures of the whole store. `ret_what_if` may be NULL. */
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_get_figures(struct cubby *store, struct cubby_figures *ret_figures,
+		  struct cubby_what_if *ret_what_if);
+
+/* Those of the entries directly in one directory. The path is "" for the root,
+ * and NULL for what had no place in the table any more, which has 1,024. */
+typedef int cubby_figures_fn(void *cookie, const char *path,
+			     const struct cubby_figures *figures);
+
+/* Visit the directories that have any. Returns 0, what `fn` returned, or a
+ * common error. */
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_list_figures(struct cubby *store, cubby_figures_fn *fn, void *cookie);
+
+/* One moment of the past. */
+struct cubby_sample {
+	int64_t time_s; /* since 1970 */
+	uint64_t disk_bytes;
+	uint64_t entries;
+	struct cubby_figures figures;
+};
+
+typedef int cubby_sample_fn(void *cookie, const struct cubby_sample *sample);
+
+/* Visit the samples, of which one is taken every ten minutes in which something
+ * changes and the last 1,008 are kept, the oldest first. Returns as above. */
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_list_samples(struct cubby *store, cubby_sample_fn *fn, void *cookie);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

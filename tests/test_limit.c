@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: MIT */
+/* Limits: what goes, in which order, and that the sum holds. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "box.h"
+#include "cubby/manage.h"
+#include "must.h"
+#include "sample.h"
+#include "scratch.h"
+
+TestSuite(limit, .fini = scratch_end, .timeout = 120);
+
+enum { ROOT = (int)CUBBY_ROOT_ID, MIB = 1024 * 1024 };
+
+static const struct cubby_limits no_limits = {
+	.protect_s = CUBBY_PROTECT_S,
+	.resolution_s = CUBBY_RESOLUTION_S,
+};
+
+/* Every use counts, and nothing is protected: as fast as a test is. */
+static void set_limit(struct box *box, uint64_t max_size)
+{
+	const struct cubby_limits limits = {.max_size = max_size};
+
+	MUST_DO(cubby_set_limits(box->store, &limits));
+}
+
+/* Does the store have the entry? Asking is no use. */
+static bool is_there(struct box *box, unsigned i)
+{
+	struct cubby_attr attr;
+
+	return cubby_stat_name(box->ns, name_of(i), &attr) == 0;
+}
+
+static void use(struct box *box, unsigned i)
+{
+	struct cubby_reader *reader;
+
+	MUST_DO(cubby_get_name(box->ns, name_of(i), &reader));
+	cubby_reader_close(reader);
+}
+
+Test(limit, a_new_store_has_none)
+{
+	struct cubby_limits limits;
+	struct box box;
+
+	box_new(&box, "");
+	MUST_DO(cubby_get_limits(box.store, &limits));
+	MUST(memcmp(&limits, &no_limits, sizeof(limits)) == 0);
+	box_close(&box);
+}
+
+Test(limit, limits_are_kept_in_the_store)
+{
+	const struct cubby_limits set = {
+		.max_size = UINT64_C(1) << 40,
+		.min_free = 3,
+		.min_free_percent = 4,
+		.max_entry = 5,
+		.max_age_s = 6,
+		.protect_s = 7,
+		.resolution_s = 8,
+	};
+	struct cubby_limits limits;
+	struct box box;
+	struct box other;
+
+	box_new(&box, "");
+	MUST_DO(cubby_set_limits(box.store, &set));
+	box_open(&other, box.path, "");
+	MUST_DO(cubby_get_limits(other.store, &limits));
+	MUST(memcmp(&limits, &set, sizeof(limits)) == 0);
+	box_close(&other);
+	box_close(&box);
+}
+
+Test(limit, bad_limits_are_refused_and_change_nothing)
+{
+	const struct cubby_limits bad[] = {
+		{.max_size = 1},
+		{.max_size = CUBBY_LIMIT_MIN - 1},
+		{.min_free_percent = 100},
+	};
+	struct cubby_limits limits;
+	struct box box;
+
+	box_new(&box, "");
+	for (unsigned i = 0; i < 3; i++)
+		MUST_BE(cubby_set_limits(box.store, &bad[i]), -EINVAL);
+	MUST_DO(cubby_get_limits(box.store, &limits));
+	MUST(memcmp(&limits, &no_limits, sizeof(limits)) == 0);
+	box_close(&box);
+}
+
+/* Blobs, of which some fit, are added and used; what has not been used goes. */
+static void evict_in_order(size_t size, unsigned count, uint64_t limit)
+{
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, size);
+	unsigned left = 0;
+	struct box box;
+
+	box_new(&box, "");
+	set_limit(&box, limit);
+	for (unsigned i = 0; i < count; i++) {
+		box_add(&box, name_of(i), data, size);
+		use(&box, 0); /* and so it stays */
+		MUST(box_stats(&box).disk_bytes <= limit);
+	}
+	MUST(is_there(&box, 0));
+	MUST(is_there(&box, count - 1));
+	/* Of the others a run of the newest is there. */
+	for (unsigned i = 1; i < count; i++) {
+		if (is_there(&box, i))
+			left++;
+		else
+			MUST_BE(left, 0);
+	}
+	MUST(left > 0 && left < count - 1);
+	MUST_BE(box_stats(&box).entries, left + 1);
+	MUST(box_has(&box, name_of(0), data, size));
+	free(data);
+	box_close(&box);
+}
+
+Test(limit, blobs_are_evicted_least_recently_used_first)
+{
+	evict_in_order(500000, 100, 20 * MIB);
+}
+
+Test(limit, small_entries_are_evicted_least_recently_used_first)
+{
+	evict_in_order(3000, 9000, 16 * MIB);
+}
+
+Test(limit, what_cannot_fit_is_refused_and_evicts_nothing)
+{
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, 17 * MIB);
+	struct cubby_limits limits = {.max_size = 16 * MIB};
+	struct box box;
+
+	box_new(&box, "");
+	MUST_DO(cubby_set_limits(box.store, &limits));
+	box_add(&box, name_of(1), "abc", 3);
+	MUST_BE(box_try_add(&box, name_of(2), data, 17 * MIB), -EFBIG);
+	limits.max_entry = 1000;
+	MUST_DO(cubby_set_limits(box.store, &limits));
+	MUST_BE(box_try_add(&box, name_of(2), data, 1001), -EFBIG);
+	MUST_DO(box_try_add(&box, name_of(3), data, 1000));
+	MUST(is_there(&box, 1) && !is_there(&box, 2));
+	free(data);
+	box_close(&box);
+}
+
+Test(limit, a_lower_limit_evicts_at_once)
+{
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, MIB);
+	struct box box;
+
+	box_new(&box, "");
+	for (unsigned i = 0; i < 60; i++)
+		box_add(&box, name_of(i), data, MIB);
+	MUST(box_stats(&box).disk_bytes > 60 * MIB);
+	set_limit(&box, 30 * MIB);
+	MUST(box_stats(&box).disk_bytes <= 30 * MIB);
+	MUST(box_stats(&box).disk_bytes > 26 * MIB);
+	MUST(is_there(&box, 59) && !is_there(&box, 0));
+	free(data);
+	box_close(&box);
+}
+
+Test(limit, what_is_held_goes_last)
+{
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, MIB);
+	struct cubby_watch *watch;
+	struct box box;
+
+	box_new(&box, "");
+	set_limit(&box, 20 * MIB);
+	MUST_DO(cubby_watch_new(box.store, &watch));
+	for (unsigned i = 0; i < 100; i++) {
+		box_add(&box, name_of(i), data, MIB);
+		if (i < 5)
+			cubby_watch_hold(watch, box_attr(&box, name_of(i)).id);
+	}
+	for (unsigned i = 0; i < 5; i++)
+		MUST(box_has(&box, name_of(i), data, MIB));
+	MUST(!is_there(&box, 5));
+	MUST_BE(box_stats(&box).displaced, 0);
+	cubby_watch_close(watch);
+	free(data);
+	box_close(&box);
+}
+
+Test(limit, what_was_used_lately_goes_when_nothing_else_is_left)
+{
+	const struct cubby_limits limits = {.max_size = 20 * MIB,
+					    .protect_s = 1000};
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, MIB);
+	struct box box;
+
+	box_new(&box, "");
+	MUST_DO(cubby_set_limits(box.store, &limits));
+	for (unsigned i = 0; i < 40; i++)
+		box_add(&box, name_of(i), data, MIB);
+	MUST(is_there(&box, 39) && !is_there(&box, 0));
+	MUST(box_stats(&box).disk_bytes <= 20 * MIB);
+	free(data);
+	box_close(&box);
+}
+
+Test(limit, to_set_a_time_is_to_use_it_then)
+{
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, MIB);
+	struct cubby_attr attr = {.mtime_ns = 1000};
+	struct cubby_attr changed;
+	struct box box;
+
+	box_new(&box, "");
+	set_limit(&box, 20 * MIB);
+	for (unsigned i = 0; i < 10; i++)
+		box_add(&box, name_of(i), data, MIB);
+	/* The newest becomes the oldest, and the oldest the newest. */
+	MUST_DO(cubby_setattr(box.store, box_attr(&box, name_of(9)).id,
+			      CUBBY_SET_MTIME, &attr, &changed));
+	MUST_BE(changed.mtime_ns, 1000);
+	MUST_BE(changed.used_ns, 1000);
+	MUST_DO(cubby_setattr(box.store, box_attr(&box, name_of(0)).id,
+			      CUBBY_SET_MTIME | CUBBY_SET_NOW, &attr,
+			      &changed));
+	MUST(changed.mtime_ns > 1000);
+	for (unsigned i = 10; is_there(&box, 9); i++)
+		box_add(&box, name_of(i), data, MIB);
+	for (unsigned i = 0; i < 9; i++)
+		MUST(is_there(&box, i) || i > 0);
+	for (unsigned i = 20; is_there(&box, 8); i++)
+		box_add(&box, name_of(i), data, MIB);
+	MUST(is_there(&box, 0));
+	free(data);
+	box_close(&box);
+}
+
+Test(limit, what_is_too_old_goes)
+{
+	struct cubby_limits limits = no_limits;
+	struct cubby_attr attr = {0};
+	struct box box;
+	uint64_t evicted;
+
+	box_new(&box, "");
+	for (unsigned i = 0; i < 4; i++)
+		box_add(&box, name_of(i), "abc", 3);
+	for (unsigned i = 0; i < 2; i++) {
+		attr.mtime_ns = box_attr(&box, name_of(i)).mtime_ns -
+				INT64_C(4000) * 1000000000;
+		MUST_DO(cubby_setattr(box.store, box_attr(&box, name_of(i)).id,
+				      CUBBY_SET_MTIME, &attr, &attr));
+	}
+	limits.max_age_s = 3600;
+	MUST_DO(cubby_set_limits(box.store, &limits));
+	MUST_DO(cubby_trim(box.store, &evicted));
+	MUST(!is_there(&box, 0) && !is_there(&box, 1));
+	MUST(is_there(&box, 2) && is_there(&box, 3));
+	box_close(&box);
+}
+
+/* ----------------------------------------------------------------- quotas */
+
+Test(limit, a_quota_bounds_a_directory_and_only_that)
+{
+	const struct cubby_quota quota = {.quota = 5 * MIB};
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, MIB);
+	struct cubby_quota found;
+	struct box inside;
+	struct box box;
+
+	box_new(&box, "a");
+	box_open(&inside, box.path, "b/c");
+	for (unsigned i = 0; i < 4; i++) {
+		box_add(&box, name_of(i), data, MIB);
+		box_add(&inside, name_of(i), data, MIB);
+	}
+	MUST_DO(cubby_set_quota(box.store, "b", &quota));
+	MUST_DO(cubby_get_quota(box.store, "b", &found));
+	MUST_BE(found.entries, 4);
+	MUST_BE(found.quota, 5 * MIB);
+	MUST(found.bytes > 4 * MIB && found.bytes < 5 * MIB);
+	for (unsigned i = 4; i < 20; i++) {
+		box_add(&box, name_of(i), data, MIB);
+		box_add(&inside, name_of(i), data, MIB);
+		MUST_DO(cubby_get_quota(box.store, "b", &found));
+		MUST(found.bytes <= 5 * MIB);
+	}
+	MUST_BE(found.entries, 4);
+	for (unsigned i = 0; i < 20; i++) {
+		MUST(is_there(&box, i));
+		MUST(is_there(&inside, i) == (i >= 16));
+	}
+	/* An ordinary one again, and another lower one. */
+	MUST_DO(cubby_set_quota(box.store, "b", &(struct cubby_quota){0}));
+	for (unsigned i = 0; i < 16; i++)
+		box_add(&inside, name_of(i), data, MIB);
+	MUST_BE(box_stats(&box).entries, 40);
+	MUST_DO(cubby_set_quota(box.store, "b",
+				&(struct cubby_quota){.quota = 2 * MIB}));
+	MUST_BE(box_stats(&box).entries, 21);
+	free(data);
+	box_close(&inside);
+	box_close(&box);
+}
+
+Test(limit, a_pinned_directory_is_not_evicted_from)
+{
+	const struct cubby_quota pin = {.is_pinned = true};
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, MIB);
+	struct box pinned;
+	struct box box;
+
+	box_new(&box, "a");
+	box_open(&pinned, box.path, "b");
+	for (unsigned i = 0; i < 5; i++)
+		box_add(&pinned, name_of(i), data, MIB);
+	MUST_DO(cubby_set_quota(box.store, "b", &pin));
+	set_limit(&box, 20 * MIB);
+	for (unsigned i = 0; i < 50; i++)
+		box_add(&box, name_of(i), data, MIB);
+	for (unsigned i = 0; i < 5; i++)
+		MUST(is_there(&pinned, i));
+	MUST(!is_there(&box, 30) && is_there(&box, 49));
+	free(data);
+	box_close(&pinned);
+	box_close(&box);
+}
+
+Test(limit, a_bad_quota_is_refused)
+{
+	const struct cubby_quota quota = {.quota = 20 * MIB};
+	const struct cubby_quota large = {.quota = 200 * MIB};
+	struct cubby_limits limits = no_limits;
+	struct cubby_quota found;
+	struct box box;
+
+	box_new(&box, "a/b/c");
+	box_add(&box, name_of(1), "abc", 3);
+	limits.max_size = 100 * MIB;
+	MUST_DO(cubby_set_limits(box.store, &limits));
+	MUST_BE(cubby_set_quota(box.store, "a", &large), -EDOM);
+	MUST_BE(cubby_set_quota(box.store, "x", &quota), -ENOENT);
+	MUST_BE(cubby_get_quota(box.store, "x", &found), -ENOENT);
+	MUST_BE(cubby_set_quota(box.store, "", &quota), -EINVAL);
+	MUST_BE(cubby_set_quota(box.store, "a//b", &quota), -EINVAL);
+	MUST_DO(cubby_set_quota(box.store, "a/b", &quota));
+	MUST_BE(cubby_set_quota(box.store, "a", &quota), -EBUSY);
+	MUST_BE(cubby_set_quota(box.store, "a/b/c", &quota), -EBUSY);
+	limits.max_size = 16 * MIB;
+	MUST_BE(cubby_set_limits(box.store, &limits), -EDOM);
+	MUST_DO(cubby_get_limits(box.store, &limits));
+	MUST_BE(limits.max_size, 100 * MIB);
+	box_close(&box);
+}
+
+Test(limit, a_directory_does_not_leave_or_enter_a_quota)
+{
+	const struct cubby_quota quota = {.quota = 20 * MIB};
+	static const struct cubby_owner owner = {0755, 0, 0};
+	struct cubby_attr a;
+	struct cubby_attr b;
+	struct cubby_attr attr;
+	struct box box;
+
+	box_new(&box, "a/sub");
+	box_add(&box, name_of(1), "abc", 3);
+	MUST_DO(cubby_mkdir(box.store, ROOT, "b", &owner, &b));
+	MUST_DO(cubby_set_quota(box.store, "b", &quota));
+	MUST_DO(cubby_lookup(box.store, ROOT, "a", &a));
+	MUST_BE(cubby_rename(box.store, a.id, "sub", b.id, "sub", 0, &attr),
+		-EXDEV);
+	MUST_DO(cubby_rename(box.store, a.id, "sub", a.id, "other", 0, &attr));
+	MUST_DO(cubby_rename(box.store, ROOT, "b", ROOT, "c", 0, &attr));
+	MUST_DO(cubby_rmdir(box.store, ROOT, "c"));
+	MUST_BE(cubby_get_quota(box.store, "c", &(struct cubby_quota){0}),
+		-ENOENT);
+	box_close(&box);
+}
+
+/* ---------------------------------------------------------------- figures */
+
+Test(limit, hits_misses_and_evictions_are_counted)
+{
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, MIB);
+	struct cubby_figures figures;
+	struct cubby_what_if what_if;
+	struct cubby_reader *reader;
+	uint64_t ages = 0;
+	struct box box;
+
+	box_new(&box, "");
+	set_limit(&box, 20 * MIB);
+	for (unsigned i = 0; i < 30; i++)
+		box_add(&box, name_of(i), data, MIB);
+	use(&box, 29);
+	use(&box, 29);
+	MUST_BE(cubby_get_name(box.ns, name_of(100), &reader), -ENOENT);
+	box_delete(&box, name_of(29));
+	MUST_DO(cubby_get_figures(box.store, &figures, &what_if));
+	MUST_BE(figures.hits, 2);
+	MUST_BE(figures.misses, 1);
+	MUST_BE(figures.adds, 30);
+	MUST_BE(figures.deletes, 1);
+	MUST_BE(figures.evictions + box_stats(&box).entries, 29);
+	MUST_BE(figures.bytes_in, 30 * MIB);
+	MUST_BE(figures.bytes_out, 2 * MIB);
+	for (unsigned i = 0; i < CUBBY_AGE_STEPS; i++)
+		ages += what_if.eviction_ages[i];
+	MUST_BE(ages, figures.evictions);
+	MUST_BE(what_if.ghost_hits[CUBBY_GHOST_STEPS - 1], 0);
+
+	/* All that was evicted would have fit twice as much. */
+	for (unsigned i = 0; i < figures.evictions; i++)
+		MUST_BE(cubby_get_name(box.ns, name_of(i), &reader), -ENOENT);
+	MUST_DO(cubby_get_figures(box.store, &figures, &what_if));
+	MUST_BE(what_if.ghost_hits[3], figures.evictions);
+	MUST(what_if.ghost_hits[0] < figures.evictions);
+	free(data);
+	box_close(&box);
+}
+
+Test(limit, a_hit_is_a_use_once_in_a_step)
+{
+	struct cubby_limits limits = no_limits;
+	struct cubby_attr before;
+	struct box box;
+
+	box_new(&box, "");
+	MUST_DO(cubby_set_limits(box.store, &limits));
+	box_add(&box, name_of(1), "abc", 3);
+	before = box_attr(&box, name_of(1));
+	use(&box, 1);
+	box_add(&box, name_of(2), "abc", 3); /* writes what was noted */
+	MUST_BE(box_attr(&box, name_of(1)).used_ns, before.used_ns);
+	MUST_BE(box_attr(&box, name_of(1)).hits, 0);
+	limits.resolution_s = 0;
+	MUST_DO(cubby_set_limits(box.store, &limits));
+	use(&box, 1);
+	box_add(&box, name_of(2), "abc", 3);
+	MUST(box_attr(&box, name_of(1)).used_ns > before.used_ns);
+	MUST_BE(box_attr(&box, name_of(1)).hits, 1);
+	MUST_BE(box_attr(&box, name_of(1)).added_ns, before.added_ns);
+	box_close(&box);
+}
