@@ -118,13 +118,15 @@ ssize_t content_read(struct mount *m, struct inode *inode, void *buffer,
 	return n;
 }
 
-/* Remember the first failure, see invariant 3. */
+/* Remember a failure, and a success after a cut: see invariant 3. */
 static int mark(struct content *c, int r)
 {
-	int none = 0;
+	int cut = -ENODATA;
 
 	if (r < 0)
-		atomic_compare_exchange_strong(&c->error, &none, r);
+		atomic_store(&c->error, r);
+	else
+		atomic_compare_exchange_strong(&c->error, &cut, 0);
 	return r;
 }
 
@@ -192,8 +194,8 @@ int content_truncate(struct mount *m, struct inode *inode, uint64_t size,
 		r = ftruncate(c->fd, (off_t)size) == 0 ? 0 : -errno;
 		if (r < 0)
 			(void)mark(c, r); /* only the mark is wanted */
-		else if (size == 0)
-			atomic_store(&c->error, 0);
+		else if (size == 0 && atomic_load(&c->error))
+			atomic_store(&c->error, -ENODATA);
 	}
 	pthread_rwlock_unlock(&c->lock);
 	if (announce == 1)

@@ -11,9 +11,9 @@
  *      can be written. fd >= 0 without draft: a plain file's, ours to close.
  *   2. A draft goes before a pin: an entry that lost its name and is written
  *      then has both, and only the draft counts.
- *   3. After a failed write, `error` stays until the file is cut to nothing:
- *      what has a hole in it is never published.
- *
+ *   3. After a failed write, `error` stays until the file is cut to nothing
+ *      and written to: what has a hole in it is never published, and neither
+ *      is what its writer has cut to nothing to give up.
  *   4. A plain file without a pin can be closed at any time: it is opened
  *      again on its next use. With very many the idle ones are closed, since
  *      the kernel may know more files than there are descriptors.

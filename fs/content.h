@@ -31,7 +31,7 @@ struct content {
 
 	struct author author; /* of the draft; has a lock of its own */
 
-	_Atomic(int) error;   /* the first failed write, a negative errno */
+	_Atomic(int) error;   /* of a failed write, a negative errno */
 	_Atomic(bool) pinned; /* counted in content_pins() */
 
 	enum pending_state state;   /* mount.lock */
