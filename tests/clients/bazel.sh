@@ -10,11 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 
 what="bazel builds with its disk cache on the mount"
-bazel=
-for program in "${CLIENT_BAZEL-}" \
-	"$BUILD_ROOT"/clients/node_modules/@bazel/bazel-linux_x64/bazel-*-linux-x86_64; do
-	[ ! -f "$program" ] || bazel=$program
-done
+bazel=$(bazel_program)
 [ -n "$bazel" ] || skip "$what" "bazel is missing: scripts/test installs it if there is npm"
 need "$what" "$bazel" gcc
 site_begin bazel

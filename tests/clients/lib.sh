@@ -4,7 +4,8 @@
 # What the tests of clients share: a store, its mount, and a directory to work
 # in, all of it gone at the end. To be sourced.
 #
-#   site_begin NAME     sets $dir, a new directory; $mnt, the mountpoint; $at,
+#   site_begin NAME [OPTION...]
+#                       starts cubbyfs with these options; sets $dir, a new directory; $mnt, the mountpoint; $at,
 #                       the client's own directory on the mount; $store
 #   check NAME CMD...   a finding: CMD succeeds. Its output is shown if not
 #   four CMD...         CMD 1, CMD 2, CMD 3 and CMD 4 at once
@@ -60,11 +61,12 @@ remarks() {
 check() {
 	local name=$1
 	shift
-	if "$@" >"$dir/out" 2>&1; then
+	if "$@" >"$dir/checked" 2>&1; then
 		ok "$name"
+		[ -z "${CLIENT_VERBOSE-}" ] || remarks <"$dir/checked"
 	else
 		not_ok "$name"
-		tail -n 40 "$dir/out" | remarks
+		tail -n 40 "$dir/checked" | remarks
 	fi
 }
 
@@ -136,6 +138,8 @@ clean_up() {
 }
 
 site_begin() {
+	local name=$1
+	shift
 	dir=$(mktemp -d "${TMPDIR:-/tmp}/cubby-XXXXXX") || exit 1
 	trap clean_up EXIT
 	trap 'exit 1' INT TERM HUP
@@ -148,7 +152,7 @@ site_begin() {
 		mnt=$dir/mnt
 		store=$dir/store
 		mkdir "$mnt"
-		"$CUBBYFS" "$store" "$mnt" -f 2>"$dir/log" &
+		"$CUBBYFS" "$store" "$mnt" -f "$@" 2>"$dir/log" &
 		daemon=$!
 		if ! wait_until 20 is_mounted || daemon_is_gone; then
 			not_ok "the store is mounted"
@@ -156,7 +160,7 @@ site_begin() {
 			exit 1
 		fi
 	fi
-	at=$mnt/$1
+	at=$mnt/$name
 	mkdir "$at" || exit 1
 }
 
@@ -225,6 +229,83 @@ site_end() {
 		"$entries_raw" "$(total stored_bytes)"
 	printf '# row: | %s | %s | %s | %s |\n' "$1" "$2" "$raw" "$stored"
 	exit $fail
+}
+
+# bazel_program: Bazel as it is installed by scripts/test, or $CLIENT_BAZEL;
+# prints nothing if there is none.
+bazel_program() {
+	local program found=
+	for program in "${CLIENT_BAZEL-}" \
+		"$BUILD_ROOT"/clients/node_modules/@bazel/bazel-linux_x64/bazel-*-linux-x86_64; do
+		[ ! -f "$program" ] || found=$program
+	done
+	echo "$found"
+}
+
+# The clients of drive.sh.
+# shellcheck disable=SC2034 # for those who source this
+driven=(go sccache ccache ccache_local git_lfs bazel wazero)
+
+drive() {
+	local what=$1
+	shift
+	"$(dirname "${BASH_SOURCE[0]}")/drive.sh" "$what" "$@"
+}
+
+# cannot_drive CLIENT: prints why not, or nothing.
+cannot_drive() {
+	local command commands=()
+	case $1 in
+	go) commands=(go) ;;
+	sccache) commands=(sccache gcc python3) ;;
+	ccache*) commands=(ccache gcc) ;;
+	git_lfs) commands=(git git-lfs) ;;
+	bazel) [ -n "$(bazel_program)" ] || echo "bazel is missing" ;;
+	esac
+	for command in "${commands[@]}"; do
+		command -v "$command" >/dev/null || echo "$command is missing"
+	done
+}
+
+# Whatever the kernel still had open is closed when nothing but plain files is
+# left of what was being written.
+settled() {
+	drafts_are_plain_files >/dev/null
+}
+
+# got PATH: fetch the entries that the store has below it to $dir/got.
+got() {
+	local path
+	rm -rf "$dir/got"
+	mkdir "$dir/got"
+	while IFS= read -r path; do
+		mkdir -p "$dir/got/${path%/*}" &&
+			"$CUBBY" get "$store" "$path" >"$dir/got/$path" || return
+	done < <("$CUBBY" list "$store" "$1" | awk '{print $NF}')
+}
+
+# What it has is on the mount, too.
+got_is_shown() {
+	diff -r "$dir/got/" "$mnt/" >"$dir/differ"
+	! grep -v "^Only in $mnt" "$dir/differ"
+}
+
+# What the mount lists can be read, to the end that it says.
+listed_is_read() {
+	local file
+	while IFS= read -r file; do
+		same_number "$(wc -c <"$file")" "$(stat -c %s "$file")" "$file" || return
+	done < <(find "$1" -type f)
+}
+
+# nothing_in_part CLIENT CACHE: of the cache, which is a path below the mount,
+# in the store now, and on the mount when all is closed.
+nothing_in_part() {
+	local cache=$2
+	got "$cache" && drive whole "$1" "$dir/top.$1" "$dir/got/$cache" &&
+		wait_until 10 settled && got_is_shown &&
+		listed_is_read "$mnt/$cache" &&
+		drive whole "$1" "$dir/top.$1" "$mnt/$cache"
 }
 
 # make_sources DIRECTORY COUNT: C sources of different sizes, f0.c and so on.

@@ -5,11 +5,15 @@
  * wasmtime and Turborepo. First one process, then four at once.
  *
  * Started by all.sh, it works on the mount in $CLIENT_MOUNT, beside others.
+ *
+ * For drive.sh, `wazero_replay fill ROOT` fills or hits what is below ROOT, and
+ * says how much it added.
  */
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -416,26 +420,64 @@ static void store_check(const char *store)
 	printf("ok - no draft is left but plain files\n");
 }
 
-static void replay_all(const char *mount)
+static struct board *board_new(void)
 {
 	struct board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char *root = text_new("%s/replay", mount);
 
 	MUST(board != MAP_FAILED);
+	return board;
+}
+
+static void replay_all(const char *mount)
+{
+	struct board *board = board_new();
+	char *root = text_new("%s/replay", mount);
+
 	MUST(mkdir(root, 0755) == 0);
 	for (size_t i = 0; i < sizeof(clients) / sizeof(*clients); i++)
 		replay(&clients[i], root, board);
 	free(root);
 }
 
-int main(void)
+/* Turborepo, the last, writes plain files in place: of what is killed in the
+ * middle a part stays, on any file system. */
+enum { FILLED = sizeof(clients) / sizeof(*clients) - 1 };
+
+/* Each process has its own keys, as one of the clients writes in place. */
+static void fill_own(const struct client *client, const char *root,
+		     unsigned process, struct board *board)
+{
+	for (unsigned key = process; key < 2 * KEYS; key += PROCESSES) {
+		if (hit(client, root, key))
+			continue;
+		add(client, root, key);
+		atomic_fetch_add(&board->adds, 1);
+	}
+}
+
+static int fill(const char *root)
+{
+	struct board *board = board_new();
+	unsigned adds = 0;
+
+	for (size_t i = 0; i < FILLED; i++) {
+		at_once(&clients[i], root, board, fill_own);
+		adds += board->adds;
+	}
+	printf("# %u added\n", adds);
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	const char *mount = getenv("CLIENT_MOUNT");
 	const char *refusal = mounted_refusal();
 	struct mounted mounted;
 	char *store;
 
+	if (argc == 3 && strcmp(argv[1], "fill") == 0)
+		return fill(argv[2]);
 	if (refusal) {
 		printf("ok - clients replayed on the mount # SKIP %s\n",
 		       refusal);
