@@ -3,7 +3,6 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "box.h"
 #include "cubby/manage.h"
@@ -19,6 +18,15 @@ static const struct cubby_limits no_limits = {
 	.protect_s = CUBBY_PROTECT_S,
 	.resolution_s = CUBBY_RESOLUTION_S,
 };
+
+static bool are_same(const struct cubby_limits *a, const struct cubby_limits *b)
+{
+	return a->max_size == b->max_size && a->min_free == b->min_free &&
+	       a->min_free_percent == b->min_free_percent &&
+	       a->max_entry == b->max_entry && a->max_age_s == b->max_age_s &&
+	       a->protect_s == b->protect_s &&
+	       a->resolution_s == b->resolution_s && a->policy == b->policy;
+}
 
 /* Every use counts, and nothing is protected: as fast as a test is. */
 static void set_limit(struct box *box, uint64_t max_size)
@@ -51,7 +59,7 @@ Test(limit, a_new_store_has_none)
 
 	box_new(&box, "");
 	MUST_DO(cubby_get_limits(box.store, &limits));
-	MUST(memcmp(&limits, &no_limits, sizeof(limits)) == 0);
+	MUST(are_same(&limits, &no_limits));
 	box_close(&box);
 }
 
@@ -74,7 +82,7 @@ Test(limit, limits_are_kept_in_the_store)
 	MUST_DO(cubby_set_limits(box.store, &set));
 	box_open(&other, box.path, "");
 	MUST_DO(cubby_get_limits(other.store, &limits));
-	MUST(memcmp(&limits, &set, sizeof(limits)) == 0);
+	MUST(are_same(&limits, &set));
 	box_close(&other);
 	box_close(&box);
 }
@@ -85,15 +93,17 @@ Test(limit, bad_limits_are_refused_and_change_nothing)
 		{.max_size = 1},
 		{.max_size = CUBBY_LIMIT_MIN - 1},
 		{.min_free_percent = 100},
+		{.policy = (enum cubby_policy)2},
+		{.policy = CUBBY_GDSF, .max_age_s = 1},
 	};
 	struct cubby_limits limits;
 	struct box box;
 
 	box_new(&box, "");
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		MUST_BE(cubby_set_limits(box.store, &bad[i]), -EINVAL);
 	MUST_DO(cubby_get_limits(box.store, &limits));
-	MUST(memcmp(&limits, &no_limits, sizeof(limits)) == 0);
+	MUST(are_same(&limits, &no_limits));
 	box_close(&box);
 }
 
@@ -240,6 +250,35 @@ Test(limit, to_set_a_time_is_to_use_it_then)
 	for (unsigned i = 20; is_there(&box, 8); i++)
 		box_add(&box, name_of(i), data, MIB);
 	MUST(is_there(&box, 0));
+	free(data);
+	box_close(&box);
+}
+
+Test(limit, by_size_what_is_small_or_used_again_stays)
+{
+	struct cubby_limits limits = {.max_size = 20 * MIB,
+				      .policy = CUBBY_GDSF};
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, 2 * MIB);
+	struct box box;
+
+	box_new(&box, "");
+	MUST_DO(cubby_set_limits(box.store, &limits));
+	for (unsigned i = 0; i < 4; i++)
+		box_add(&box, name_of(i), data, i % 2 ? 10000 : 2 * MIB);
+	use(&box, 2);
+	/* More than fits, but not much more. */
+	for (unsigned i = 4; is_there(&box, 0); i++)
+		box_add(&box, name_of(i), data, 2 * MIB);
+	MUST(is_there(&box, 1) && is_there(&box, 3));
+	MUST(is_there(&box, 2));
+	MUST(box_stats(&box).disk_bytes <= 20 * MIB);
+	/* And back: from now on time decides. */
+	limits.policy = CUBBY_LRU;
+	MUST_DO(cubby_set_limits(box.store, &limits));
+	for (unsigned i = 100; i < 120; i++)
+		box_add(&box, name_of(i), data, 2 * MIB);
+	MUST(!is_there(&box, 1) && !is_there(&box, 2) && !is_there(&box, 3));
+	MUST(is_there(&box, 119));
 	free(data);
 	box_close(&box);
 }

@@ -30,10 +30,11 @@ enum {
 	AT_CHECK = 56,
 	AT_USED = 72,
 	AT_ADDED = 80,
+	AT_RANK = 88,
 	BLOCK_SIZE = 4096,
 };
 static_assert(AT_USED == AT_CHECK + CHECK_SIZE, "record layout");
-static_assert(AT_ADDED + 8 == RECORD_FIXED_SIZE, "record size");
+static_assert(AT_RANK + 8 == RECORD_FIXED_SIZE, "record size");
 
 size_t record_encode(const struct record *record,
 		     uint8_t ret_bytes[RECORD_SIZE_MAX])
@@ -58,6 +59,7 @@ size_t record_encode(const struct record *record,
 	memcpy(to + AT_CHECK, record->check.bytes, CHECK_SIZE);
 	put_le(to + AT_USED, (uint64_t)record->used_ns, 8);
 	put_le(to + AT_ADDED, (uint64_t)record->added_ns, 8);
+	put_le(to + AT_RANK, record->rank, 8);
 	memcpy(to + RECORD_FIXED_SIZE, record->name, record->name_size);
 	return (size_t)RECORD_FIXED_SIZE + record->name_size;
 }
@@ -115,6 +117,7 @@ int record_decode(const void *bytes, size_t size, struct record *ret_record)
 		.hits = (uint32_t)get_le(from + AT_HITS, 4),
 		.used_ns = (int64_t)get_le(from + AT_USED, 8),
 		.added_ns = (int64_t)get_le(from + AT_ADDED, 8),
+		.rank = get_le(from + AT_RANK, 8),
 	};
 	memcpy(record.check.bytes, from + AT_CHECK, CHECK_SIZE);
 	/* A newer version may have put fields in between; the name ends it. */

@@ -12,7 +12,7 @@
 #include "format/codec.h"
 
 enum {
-	RECORD_FIXED_SIZE = 88, /* what this version writes before the name */
+	RECORD_FIXED_SIZE = 96, /* what this version writes before the name */
 	RECORD_SIZE_MAX = RECORD_FIXED_SIZE + CUBBY_NAME_MAX,
 };
 
@@ -35,8 +35,9 @@ struct record {
 	uint64_t size;	      /* bytes of content */
 	uint64_t stored_size; /* in the index, or of the blob file */
 	struct check check;   /* of the one frame, or of the footer */
-	int64_t used_ns;      /* of an entry: its place among the recent ones */
+	int64_t used_ns;      /* of an entry: its last use */
 	int64_t added_ns;     /* of an entry */
+	uint64_t rank;	      /* of an entry: what has less goes earlier */
 	uint32_t hits;	      /* uses that were noted */
 	uint16_t name_size;
 	const char *name; /* not ended by a zero; may point into the index */

@@ -42,6 +42,7 @@ int limits_get(struct index_txn *txn, struct cubby_limits *ret_limits)
 		.min_free_percent = (uint32_t)get_le(from + 32, 4),
 		.protect_s = (uint32_t)get_le(from + 36, 4),
 		.resolution_s = (uint32_t)get_le(from + 40, 4),
+		.policy = from[44],
 	};
 	return 0;
 }
@@ -57,6 +58,7 @@ int limits_put(struct index_txn *txn, const struct cubby_limits *limits)
 	put_le(to + 32, limits->min_free_percent, 4);
 	put_le(to + 36, limits->protect_s, 4);
 	put_le(to + 40, limits->resolution_s, 4);
+	to[44] = (uint8_t)limits->policy;
 	return lmdb_put(txn, TABLE_META, limits_key, strlen(limits_key), to,
 			sizeof(to));
 }

@@ -15,7 +15,7 @@ enum {
 	AT_VERSION = 8,
 	AT_INCOMPAT = 10,
 	AT_COMPAT = 11,
-	TOTALS_COUNT = 12, /* numbers of struct totals */
+	TOTALS_COUNT = 13, /* numbers of struct totals */
 };
 
 static const char format_key[] = "format";
@@ -133,6 +133,7 @@ int totals_get(struct index_txn *txn, struct totals *ret_totals)
 		.displaced_bytes = get_le(bytes + 72, 8),
 		.plain_bytes = get_le(bytes + 80, 8),
 		.evicted_bytes = get_le(bytes + 88, 8),
+		.clock = get_le(bytes + 96, 8),
 	};
 	return 0;
 }
@@ -153,5 +154,6 @@ int totals_put(struct index_txn *txn, const struct totals *totals)
 	put_le(bytes + 72, totals->displaced_bytes, 8);
 	put_le(bytes + 80, totals->plain_bytes, 8);
 	put_le(bytes + 88, totals->evicted_bytes, 8);
+	put_le(bytes + 96, totals->clock, 8);
 	return put(txn, totals_key, bytes, sizeof(bytes));
 }

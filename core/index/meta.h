@@ -35,6 +35,7 @@ struct totals {
 	uint64_t displaced_bytes; /* of those without one */
 	uint64_t plain_bytes;	  /* of plain files: a part of disk_bytes */
 	uint64_t evicted_bytes;	  /* ever: what evicted entries took */
+	uint64_t clock;		  /* the highest rank ever evicted */
 };
 
 CUBBY_MUST_CHECK int totals_get(struct index_txn *txn,

@@ -122,6 +122,20 @@ int nodes_delete(struct index_txn *txn, uint64_t id)
 	return lmdb_delete(txn, TABLE_NODES, key, sizeof(key));
 }
 
+int nodes_next(struct index_txn *txn, uint64_t *id)
+{
+	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	uint8_t start[ID_SIZE];
+	MDB_val key;
+	MDB_val value;
+	int r = lmdb_cursor(txn, TABLE_NODES, &cursor);
+
+	put_be64(start, *id + 1);
+	if (r == 0)
+		r = lmdb_seek(cursor, start, sizeof(start), &key, &value);
+	return r < 0 ? r : decode_id(&key, id);
+}
+
 /*
  * A value that does not fit one page is cut in two: LMDB would look for pages
  * side by side, and make the file longer when it finds none. The second part

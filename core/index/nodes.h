@@ -38,6 +38,9 @@ CUBBY_MUST_CHECK int nodes_put(struct index_txn *txn, uint64_t id,
 			       const struct record *record);
 CUBBY_MUST_CHECK int nodes_delete(struct index_txn *txn, uint64_t id);
 
+/* Make `*id` the first id of a node after it. Returns 0 or -ENOENT. */
+CUBBY_MUST_CHECK int nodes_next(struct index_txn *txn, uint64_t *id);
+
 /* The stored bytes of a small entry, at most SMALL_BYTES_MAX. Returns 0,
  * -ENOENT, or -EBADMSG when they are not `size`. */
 enum { SMALL_BYTES_MAX = 2 * (4096 - 16) };

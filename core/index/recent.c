@@ -10,7 +10,7 @@ enum { KEY_SIZE = 24 };
 static void encode(const struct recent *row, uint8_t ret_key[KEY_SIZE])
 {
 	put_be64(ret_key, row->group);
-	put_be64(ret_key + 8, (uint64_t)row->used_ns);
+	put_be64(ret_key + 8, row->rank);
 	put_be64(ret_key + 16, row->id);
 }
 
@@ -52,7 +52,7 @@ int recent_next(struct index_txn *txn, struct recent *row)
 		return -EBADMSG;
 	if (get_be64(found) != row->group)
 		return -ENOENT;
-	row->used_ns = (int64_t)get_be64(found + 8);
+	row->rank = get_be64(found + 8);
 	row->id = get_be64(found + 16);
 	return 0;
 }

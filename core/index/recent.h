@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entries in the order of their last use, the coldest first, in one list for
- * each group (see limits.h) and one, 0, for all that are in no group. A row is
- * its key: group, time, id. Its record says the same, so the row of an entry is
+ * Entries in the order in which they are to be evicted, in one list for each
+ * group (see limits.h) and one, 0, for all that are in no group. A row is its
+ * key: group, rank, id. Its record says the same, so the row of an entry is
  * found without a search.
  */
 #ifndef CUBBY_RECENT_H
@@ -15,7 +15,7 @@
 
 struct recent {
 	uint64_t group;
-	int64_t used_ns;
+	uint64_t rank; /* what has less goes earlier */
 	uint64_t id;
 };
 

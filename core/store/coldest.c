@@ -40,7 +40,7 @@ int coldest_next(struct coldest *coldest, struct recent *ret_row)
 			coldest->is_at_end[i] = true;
 		} else if (r < 0) {
 			return r;
-		} else if (first.id == 0 || row.used_ns < first.used_ns) {
+		} else if (first.id == 0 || row.rank < first.rank) {
 			first = row;
 			from = i;
 		}

@@ -13,6 +13,7 @@
 #include "index/recent.h"
 #include "store/room.h"
 #include "store/update.h"
+#include "store/uses.h"
 #include "store/walk.h"
 
 /* Directories are no deeper than a path can name. */
@@ -65,7 +66,8 @@ static int verify(const struct cubby_limits *limits, struct index_txn *txn)
 	int r;
 
 	if ((limits->max_size > 0 && limits->max_size < CUBBY_LIMIT_MIN) ||
-	    limits->min_free_percent > 99)
+	    limits->min_free_percent > 99 || limits->policy > CUBBY_GDSF ||
+	    (limits->policy != CUBBY_LRU && limits->max_age_s > 0))
 		return -EINVAL;
 	r = groups_list(txn, groups, &count);
 	for (size_t i = 0; r == 0 && i < count; i++)
@@ -74,16 +76,41 @@ static int verify(const struct cubby_limits *limits, struct index_txn *txn)
 	return r;
 }
 
+/* Another policy has other ranks: give them to all, in the order of their ids,
+ * which is about that of their adding. */
+static int rank_all(struct update *update)
+{
+	uint64_t id = CUBBY_ROOT_ID;
+	struct node node;
+	int r;
+
+	/* From here on one may be greater than what time was. */
+	update->totals.clock = 0;
+	while ((r = nodes_next(update->txn, &id)) == 0) {
+		r = node_get(update->txn, id, &node);
+		if (r == 0 && node.record.kind == CUBBY_ENTRY)
+			r = uses_set(update, id, &node.record);
+		if (r < 0 && r != -ENOENT && r != -EBADMSG)
+			return r;
+	}
+	return r == -ENOENT ? 0 : r;
+}
+
 int cubby_set_limits(struct cubby *store, const struct cubby_limits *limits)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	uint64_t evicted;
+	bool is_other;
 	int r = update_begin(store, &update);
 
 	if (r == 0)
 		r = verify(limits, update.txn);
 	if (r == 0)
 		r = limits_put(update.txn, limits);
+	is_other = update.limits.policy != limits->policy;
+	update.limits = *limits;
+	if (r == 0 && is_other)
+		r = rank_all(&update);
 	if (r == 0)
 		r = update_commit(&update);
 	return r < 0 ? r : cubby_trim(store, &evicted);
@@ -134,7 +161,7 @@ static int relist_name(void *cookie, const char *name, size_t size, uint64_t id)
 		return 0;
 	relisting->group->bytes += update_cost(&record);
 	relisting->group->entries++;
-	row.used_ns = record.used_ns;
+	row.rank = record.rank;
 	r = recent_delete(txn, &row);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;

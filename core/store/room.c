@@ -28,6 +28,8 @@
 
 enum {
 	PACE_STEP = 1024 * 1024, /* of the limit: for it one commit more */
+	ENTRY_WORTH = 8192,
+	RANK_UNIT = 1 << 16,
 	/* In one transaction. */
 	EVICT_MAX = 16 * 1024,
 	AGED_MAX = 64,
@@ -102,6 +104,23 @@ static uint64_t file_bytes(const struct room *room)
 	       ROOM_OVERHEAD;
 }
 
+/*
+ * By size: what one use is worth, in units of 2^-16, beyond what went last. The
+ * constant is what an entry costs beside its bytes; only one repeated use
+ * counts, so that what was used often long ago does not stay for ever. Both are
+ * from the simulation in tests/sim.
+ */
+uint64_t room_rank(const struct update *update, const struct record *record)
+{
+	const uint64_t size = record->stored_size + 1;
+	const uint64_t uses = record->hits > 0 ? 2 : 1;
+
+	if (update->limits.policy == CUBBY_LRU)
+		return (uint64_t)record->used_ns;
+	return update->totals.clock +
+	       uses * ((ENTRY_WORTH + size) * RANK_UNIT / size);
+}
+
 static bool has_blobs(const struct room *room)
 {
 	const struct totals *totals = &room->update->totals;
@@ -155,6 +174,8 @@ static int evict(struct room *room, const struct node *node)
 	if (r < 0)
 		return r;
 	update->totals.evicted_bytes = eviction.evicted_bytes;
+	if (node->record.rank > update->totals.clock)
+		update->totals.clock = node->record.rank;
 	room->freed += record_disk_size(&node->record);
 	room->evicted++;
 	update->evicted++;
@@ -171,7 +192,7 @@ static int node_of(struct room *room, const struct recent *row,
 	int r = node_get(txn, row->id, ret_node);
 
 	if (r == 0 && (ret_node->record.kind != CUBBY_ENTRY ||
-		       ret_node->record.used_ns != row->used_ns))
+		       ret_node->record.rank != row->rank))
 		r = -EBADMSG;
 	if (r != -ENOENT && r != -EBADMSG)
 		return r;
@@ -220,15 +241,22 @@ static int run_pass(struct room *room, enum pass pass, enum need *ret_need)
 		if (r < 0 || *ret_need == NEED_NOTHING)
 			return r;
 		r = coldest_next(&room->coldest, &row);
-		if (r < 0 || (pass == PASS_COLD && row.used_ns > protected_ns))
+		if (r == 0)
+			r = node_of(room, &row, &node);
+		else
 			break;
-		r = node_of(room, &row, &node);
 		if (r == -ENOENT) {
 			r = 0;
 			continue;
 		}
-		if (r == 0 && *ret_need == NEED_BLOBS &&
-		    node.record.place != PLACE_BLOB)
+		if (r == 0 && pass == PASS_COLD &&
+		    node.record.used_ns > protected_ns) {
+			/* All that follow were used later still. */
+			if (room->update->limits.policy == CUBBY_LRU)
+				break;
+			skipped++;
+		} else if (r == 0 && *ret_need == NEED_BLOBS &&
+			   node.record.place != PLACE_BLOB)
 			skipped++;
 		else if (r == 0 && (r = may_go(room, &node, pass)) > 0)
 			r = evict(room, &node);
@@ -272,7 +300,7 @@ static int drop_aged(struct room *room)
 
 	for (int i = 0; r == 0 && i < AGED_MAX; i++) {
 		r = coldest_next(&room->coldest, &row);
-		if (r < 0 || row.used_ns >= oldest)
+		if (r < 0 || (int64_t)row.rank >= oldest)
 			break;
 		r = node_of(room, &row, &node);
 		if (r == 0 && (r = may_go(room, &node, PASS_WARM)) > 0)

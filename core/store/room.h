@@ -10,6 +10,9 @@
 /* Directories below blobs/, the figures, the watches, all together. */
 enum { ROOM_OVERHEAD = 1024 * 1024 };
 
+/* The rank of an entry that is used at the time its record says. */
+uint64_t room_rank(const struct update *update, const struct record *record);
+
 /* Would an entry that takes so much of the disk, or has so much content, fit
  * if nothing else was there? Returns 0 or -EFBIG. */
 CUBBY_MUST_CHECK int room_verify(struct update *update,

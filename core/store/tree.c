@@ -234,11 +234,12 @@ int cubby_setattr(struct cubby *store, uint64_t id, unsigned what,
 		r = sys_set_mtime(store->dir_fd, path, attr->mtime_ns);
 	} else if (node.record.kind == CUBBY_ENTRY) {
 		set_times(&node.record, what, attr);
-		r = uses_set(&update, id, &node.record);
 	} else if (what & CUBBY_SET_MTIME) {
 		node.record.mtime_ns = attr->mtime_ns;
 	}
-	if (r == 0)
+	if (r == 0 && node.record.kind == CUBBY_ENTRY)
+		r = uses_set(&update, id, &node.record);
+	else if (r == 0)
 		r = nodes_put(update.txn, id, &node.record);
 	if (r == 0)
 		r = update_commit(&update);

@@ -147,7 +147,7 @@ static int enlist(struct update *update, uint64_t id,
 		  const struct record *record, int sign)
 {
 	const uint64_t one = (uint64_t)(int64_t)sign;
-	struct recent row = {.used_ns = record->used_ns, .id = id};
+	struct recent row = {.rank = record->rank, .id = id};
 	struct group group;
 	int r;
 
@@ -382,8 +382,10 @@ int update_insert(struct update *update, uint64_t parent, const char *name,
 	named.parent = parent;
 	named.name = name;
 	named.name_size = (uint16_t)name_size;
-	if (named.kind == CUBBY_ENTRY && named.added_ns == 0)
+	if (named.kind == CUBBY_ENTRY && named.added_ns == 0) {
 		named.added_ns = named.used_ns = sys_now_ns();
+		named.rank = room_rank(update, &named);
+	}
 	r = room_verify(update, &named);
 	if (r < 0)
 		return r;

@@ -7,6 +7,7 @@
 #include "base/base.h"
 #include "index/nodes.h"
 #include "index/recent.h"
+#include "store/room.h"
 #include "store/store.h"
 #include "store/update.h"
 #include "sys/sys.h"
@@ -96,21 +97,24 @@ void uses_overlay(struct cubby *store, struct cubby_attr *attr)
 
 int uses_set(struct update *update, uint64_t id, const struct record *record)
 {
+	struct record ranked = *record;
 	struct record old;
 	struct recent row = {.id = id};
 	int r = nodes_get(update->txn, id, &old);
 
 	if (r == 0)
 		r = update_group(update, old.parent, &row.group);
-	row.used_ns = old.used_ns;
+	row.rank = old.rank;
 	if (r == 0)
 		r = recent_delete(update->txn, &row);
 	/* A node without a name has no place either. */
-	if (r < 0)
-		return r == -ENOENT ? 0 : r;
-	row.used_ns = record->used_ns;
-	r = recent_put(update->txn, &row);
-	return r < 0 ? r : nodes_put(update->txn, id, record);
+	if (r == 0) {
+		ranked.rank = row.rank = room_rank(update, record);
+		r = recent_put(update->txn, &row);
+	}
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return nodes_put(update->txn, id, &ranked);
 }
 
 static int write_use(struct update *update, const struct use *use)

@@ -7,7 +7,8 @@
  * of plain files and of files being written, the index with its free pages, and
  * 1 MiB for directories and the small files beside the index. An add that makes
  * this more than the limit evicts, in its own transaction, the entries that
- * were used the longest time ago, until it fits again.
+ * were used the longest time ago (or what the policy says), until it fits
+ * again.
  *
  * An entry is used when it is got, when it is looked up through a mount, and
  * when somebody sets its times, which then are the time of its use, unless they
@@ -40,6 +41,16 @@ extern "C" {
 #define CUBBY_RESOLUTION_S 60		     /* the default of resolution_s */
 #define CUBBY_QUOTAS_MAX 64 /* directories with a quota or a pin */
 
+/*
+ * Which entries go first. CUBBY_GDSF ("greedy dual size, frequency") also looks
+ * at sizes: of what was used at about the same time large entries go before
+ * small ones, and what was used again stays longer. tests/sim compares them.
+ */
+enum cubby_policy {
+	CUBBY_LRU = 0, /* what was used the longest time ago */
+	CUBBY_GDSF = 1,
+};
+
 /* The limits of a store; 0 is no limit. They are kept in the store and hold for
  * all who use it. */
 struct cubby_limits {
@@ -50,6 +61,7 @@ struct cubby_limits {
 	uint64_t max_age_s;	   /* seconds without use */
 	uint32_t protect_s;	   /* see above */
 	uint32_t resolution_s;	   /* see above; 0 notes every use */
+	enum cubby_policy policy;
 };
 
 CUBBY_API CUBBY_MUST_CHECK int
@@ -58,8 +70,11 @@ cubby_get_limits(struct cubby *store, struct cubby_limits *ret_limits);
 /*
  * Set all limits, and evict what they do not leave room for.
  *
+ * Another policy takes time in proportion to the entries.
+ *
  * Returns 0, or -EINVAL for a max_size that is not 0 and below
- * CUBBY_LIMIT_MIN, or more than 99 percent; -EDOM when a quota is larger than
+ * CUBBY_LIMIT_MIN, more than 99 percent, an unknown policy, or a max_age_s with
+ * another policy than CUBBY_LRU; -EDOM when a quota is larger than
  * max_size; -EFBIG when what cannot be evicted (plain files, pinned
  * directories, the index itself) is larger than max_size: the limit is set all
  * the same; or a common error.

@@ -22,20 +22,22 @@ static const struct record sample = {
 	.hits = 9,
 	.used_ns = 0x0827262524232221,
 	.added_ns = 0x0837363534333231,
+	.rank = 0x4847464544434241,
 	.name_size = 3,
 	.name = "abc",
 };
 
 /* The bytes of `sample` as FORMAT.md has them, written out by hand. */
 static const uint8_t golden[] = {
-	2,    1,    1,	  0,	88,   0,    3,	  0,	0x88, 0x77, 0x66, 0x55,
-	0x44, 0x33, 0x22, 0x11, 0xfb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	0,    0,    2,	  0,	0,    0,    0,	  0,	77,   0,    0,	  0,
-	0,    0,    0,	  0,	0xa0, 1,    0,	  0,	0xe8, 3,    0,	  0,
-	0xe9, 3,    0,	  0,	9,    0,    0,	  0,	1,    2,    3,	  4,
-	5,    6,    7,	  8,	9,    10,   11,	  12,	13,   14,   15,	  16,
-	0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x08, 0x31, 0x32, 0x33, 0x34,
-	0x35, 0x36, 0x37, 0x08, 'a',  'b',  'c',
+	2,    1,    1,	  0,	96,   0,    3,	  0,	0x88, 0x77, 0x66,
+	0x55, 0x44, 0x33, 0x22, 0x11, 0xfb, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0,	  0,	2,    0,    0,	  0,	0,    0,    77,
+	0,    0,    0,	  0,	0,    0,    0,	  0xa0, 1,    0,    0,
+	0xe8, 3,    0,	  0,	0xe9, 3,    0,	  0,	9,    0,    0,
+	0,    1,    2,	  3,	4,    5,    6,	  7,	8,    9,    10,
+	11,   12,   13,	  14,	15,   16,   0x21, 0x22, 0x23, 0x24, 0x25,
+	0x26, 0x27, 0x08, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x08,
+	0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 'a',  'b',  'c',
 };
 
 Test(record, is_encoded_as_the_format_says)
@@ -64,6 +66,7 @@ Test(record, comes_back_as_it_was)
 	cr_expect_arr_eq(record.check.bytes, sample.check.bytes, CHECK_SIZE);
 	cr_expect_eq(record.hits, 9);
 	cr_expect_eq(record.used_ns, sample.used_ns);
+	cr_expect_eq(record.rank, sample.rank);
 	cr_expect_eq(record.added_ns, sample.added_ns);
 	cr_expect_eq(record.name_size, 3);
 	cr_expect_eq(memcmp(record.name, "abc", 3), 0);
