@@ -14,6 +14,8 @@
  *     A full map is a full store (-ENOSPC).
  *  5. Commits are not synced. After the death of a process nothing is lost;
  *     after a power cut the index goes back to a snapshot: see steady.c.
+ *  6. The lock of the writers is a mutex, too, in the order of the others:
+ *     after the registry's and after steady_lock, before that of a pool.
  *
  * The registry's lock guards the registry and the reference counts; the lock of
  * an index guards its pool. They are never held together.
@@ -27,6 +29,7 @@
 #include "base/base.h"
 #include "index/extent.h"
 #include "index/held.h"
+#include "index/keeper.h"
 #include "index/lmdb_index.h"
 #include "index/meta.h"
 #include "index/steady.h"
@@ -60,8 +63,12 @@ static unsigned fork_generation; /* written only in a child with one thread */
 static void forked(void)
 {
 	fork_generation++;
-	/* Another thread of the parent may have held it. */
+	/* Another thread of the parent may have held it, so what is read here
+	 * is a list that is whole at any instant. */
 	pthread_mutex_init(&registry_lock, NULL);
+	/* Or the parent's locks would outlive it. */
+	for (struct index *index = registry; index; index = index->next)
+		sys_close(&index->watch_fd);
 }
 
 static void watch_forks(void)
@@ -113,6 +120,29 @@ int index_read(struct index *index, struct index_txn **ret_txn)
 	return 0;
 }
 
+/* With the lock of the writers held, the steady snapshot stays as protected as
+ * it is found. */
+static int begin_protected(struct index *index, MDB_txn **ret_txn)
+{
+	MDB_txn *txn;
+	int r;
+
+	do {
+		r = lmdb_error(mdb_txn_begin(index->env, NULL, 0, &txn));
+		if (r < 0)
+			return r;
+		r = steady_verify(index);
+		if (r > 0) {
+			*ret_txn = txn;
+			return 0;
+		}
+		mdb_txn_abort(txn);
+		if (r == 0)
+			r = steady_protect(index);
+	} while (r == 0);
+	return r;
+}
+
 int index_write(struct index *index, struct index_txn **ret_txn)
 {
 	struct index_txn *txn;
@@ -120,21 +150,17 @@ int index_write(struct index *index, struct index_txn **ret_txn)
 
 	if (index->read_only)
 		return -EROFS;
-	r = steady_protect(index);
-	if (r < 0)
-		return r;
 	txn = calloc(1, sizeof(*txn));
 	if (!txn)
 		return -ENOMEM;
 	txn->index = index;
 	txn->is_write = true;
 	txn->watch_count = -1;
-	r = mdb_txn_begin(index->env, NULL, 0, &txn->txn);
-	if (r != 0) {
+	r = begin_protected(index, &txn->txn);
+	if (r < 0) {
 		free(txn);
-		return lmdb_error(r);
+		return r;
 	}
-	index->wrote = true; /* the write lock is held */
 	*ret_txn = txn;
 	return 0;
 }
@@ -270,10 +296,15 @@ static void destroy(struct index *index)
 		mdb_txn_abort(txn->txn);
 		free(txn);
 	}
+	/* A failed sync loses nothing but the promise to a power cut, which
+	 * close cannot report. */
+	keeper_done(index);
 	steady_close(index);
 	held_done(index);
 	if (index->env)
 		mdb_env_close(index->env);
+	/* Not before: it ends the locks of LMDB on that file. */
+	sys_close(&index->lock_fd);
 	sys_close(&index->watch_fd);
 	free(index->path);
 	free(index->watches_path);
@@ -308,6 +339,8 @@ static int open_parts(struct index *index, const char *path, bool format)
 	went_back = r > 0;
 	if (r >= 0)
 		r = open_env(index, path);
+	if (r == 0 && !index->read_only)
+		r = steady_begin(index);
 	if (r == 0)
 		r = keep_from_programs(index);
 	if (r == 0)
@@ -331,11 +364,13 @@ static int make(const char *path, bool read_only, bool format,
 		return -ENOMEM;
 	pthread_mutex_init(&index->lock, NULL);
 	pthread_mutex_init(&index->steady_lock, NULL);
+	keeper_init(index);
 	index->references = 1;
 	index->generation = fork_generation;
 	index->read_only = read_only;
 	index->watch_fd = -1;
 	index->held_fd = -1;
+	index->lock_fd = -1;
 	index->commits_max = INDEX_PACE_MAX;
 	r = open_parts(index, path, format);
 	if (r < 0) {
@@ -397,10 +432,6 @@ void index_close(struct index *index)
 		while (*link != index)
 			link = &(*link)->next;
 		*link = index->next;
-		/* A failed sync loses nothing but the promise to a power
-		 * cut, which close cannot report. */
-		if (index->wrote)
-			IGNORE(index_sync(index));
 		destroy(index);
 	}
 	pthread_mutex_unlock(&registry_lock);
@@ -411,16 +442,12 @@ int index_sync(struct index *index)
 	return steady_checkpoint(index);
 }
 
-void index_tick(struct index *index)
-{
-	steady_tick(index);
-}
-
 uint64_t index_set_pace(struct index *index, unsigned commits)
 {
 	CHECK(commits > 0 && commits <= INDEX_PACE_MAX);
 	atomic_store(&index->commits_max, commits);
-	return (uint64_t)commits * COMMIT_BYTES + extent_slack(index);
+	/* Who commits waits for a checkpoint when twice as many have come. */
+	return (uint64_t)commits * 2 * COMMIT_BYTES + extent_slack(index);
 }
 
 uint64_t index_version(struct index *index)

@@ -33,19 +33,16 @@ struct index_txn;
  */
 CUBBY_MUST_CHECK int index_open(const char *path, bool read_only, bool format,
 				struct index **ret_index);
-/* Accepts NULL. The last handle that wrote syncs. */
+/* Accepts NULL. The last handle syncs what was not yet, and ends the thread
+ * that the first commit starts. */
 void index_close(struct index *index);
 
 /* Put everything that is committed on the disk: it survives a power cut. */
 CUBBY_MUST_CHECK int index_sync(struct index *index);
 
-/* Some times a second, by who can wait for the disk: takes checkpoints, which
- * otherwise a commit has to do now and then. */
-void index_tick(struct index *index);
-
 /*
- * How many commits may come between two checkpoints, 1 to INDEX_PACE_MAX, which
- * is the default: pages that they free cannot be used again before the second.
+ * After how many commits a checkpoint is due, 1 to INDEX_PACE_MAX, which is the
+ * default: pages that they free cannot be used again before it.
  * Returns by how many bytes the data file may be longer then than what it
  * holds, about.
  */

@@ -31,6 +31,17 @@ enum table {
 
 struct region;
 
+/* The thread that takes the checkpoints: see keeper.c. */
+struct keeper {
+	pthread_mutex_t lock; /* guards the rest */
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool has_thread; /* it runs, or is to be joined */
+	bool is_called;
+	bool is_ending;
+	_Atomic(bool) is_running; /* written with the lock held */
+};
+
 struct index {
 	struct index *next; /* in the registry */
 	dev_t dev;
@@ -38,20 +49,20 @@ struct index {
 	unsigned references; /* guarded by the registry's lock */
 	unsigned generation; /* see index_fork_generation() */
 	bool read_only;
-	bool wrote;
 	MDB_env *env;
 	char *path;
 	char *watches_path;
-	int watch_fd; /* the file whose bytes are locked: see steady.c */
+	int watch_fd; /* the files whose bytes are locked: see steady.c */
+	int lock_fd;
 	pthread_mutex_t steady_lock; /* guards the pin and its version */
 	MDB_txn *pin;		     /* holds the steady snapshot, or NULL */
 	uint64_t steady_version;
-	_Atomic(bool) is_pinned;	  /* there is a pin, for good */
-	_Atomic(unsigned) steady_commits; /* since the last checkpoint */
-	_Atomic(int64_t) steady_time_s;	  /* of the last checkpoint */
+	_Atomic(bool) is_pinned;   /* ends with the lock of the writers held */
+	_Atomic(unsigned) commits; /* of this process, not yet on the disk */
+	_Atomic(unsigned) commits_max; /* so many are due for a checkpoint */
+	struct keeper keeper;
 	_Atomic(bool) is_tight;	       /* the file could not be made longer */
 	_Atomic(uint64_t) known_pages; /* of the data file, at least */
-	_Atomic(unsigned) commits_max; /* before a checkpoint: see steady.c */
 	int held_fd;		       /* see held.c */
 	struct region *regions[WATCHES_MAX];
 	MDB_dbi tables[TABLE_COUNT];

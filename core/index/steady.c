@@ -1,26 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rules, and why they are enough:
+ * Rules, and why they are enough. "Protected" means: LMDB finds a reader that
+ * is no newer than the snapshot in the file `steady`.
  *
- *  1. The snapshot in the file `steady` is protected by a pin, which its maker
- *     holds. A maker that is killed leaves its slot in the table of readers,
- *     which protects as well: slots of the dead are cleared only after a
- *     checkpoint (or by LMDB when it finds itself alone).
- *  2. Who holds a pin holds a shared lock on the byte PINNED. Who begins to
- *     write without a pin and finds that byte free takes a checkpoint first. A
- *     holder that ends its pin between that look and the write is harmless: a
- *     transaction only reuses pages that were free in the state before it, and
- *     the next one looks again.
- *  3. Checkpoints are one at a time (the byte CHECKPOINT), so that the file
- *     never goes back to an older snapshot than a pin protects.
- *  4. Who has the index open holds a shared lock on the byte USED. Who gets it
+ *  1. A pin is made with the lock of the writers held, and the file only ever
+ *     replaced by the maker of a pin with that pin's snapshot. Checkpoints are
+ *     one at a time (the byte CHECKPOINT), so the file never goes back to an
+ *     older snapshot: a pin protects it, from when the file names the pin's
+ *     snapshot on, however often the file is replaced after that. Until it
+ *     does, the maker's pin before that one protects, or rule 3.
+ *  2. Who holds such a pin has marked the byte PINNED: it marks it after the
+ *     file is replaced, and unmarks it, and ends the pin, with the lock of the
+ *     writers held. (At a checkpoint it ends the old pin after the mark, and
+ *     after the file names the new pin's snapshot.)
+ *  3. Who writes looks with the lock of the writers held whether it has a pin
+ *     itself or another process has marked the byte; if not, it gives up the
+ *     lock, has a checkpoint taken, and begins again. So in every transaction
+ *     that changes anything there is a mark, and by rule 2 nobody who lives
+ *     ends his before the transaction ends.
+ *  4. Who dies leaves his slot in the table of readers, which protects as a
+ *     pin does. Slots of the dead are cleared (a) after a checkpoint, whose
+ *     maker then has a pin, (b) by LMDB when it gets the lock of the writers
+ *     from the dead, before rule 3 is applied, (c) by LMDB when it opens an
+ *     environment and is alone: then there is no transaction. In case (b) the
+ *     mark is gone as well, as LMDB knows the dead by a lock of the same kind
+ *     on the same file, and the kernel takes all these at once. Nor does a
+ *     child after fork(2) keep a mark. That is why PINNED is not a lock as the
+ *     other bytes are. LMDB also clears them (d) for a reader who gets the lock
+ *     of the slots from the dead. If that was the one pin, and its holder died
+ *     in the middle of another's transaction, that one is not protected; the
+ *     next one finds no mark. Who writes much has a pin of its own.
+ *  5. Who has the index open holds a shared lock on the byte USED. Who gets it
  *     alone may go back, as no environment is open.
- *  5. Going back is needed when the page cache that held the last writes may be
+ *  6. Going back is needed when the page cache that held the last writes may be
  *     gone: the boot id or the mount of the store is another than when the file
  *     was written. A checkpoint comes before the first write, so the file
  *     always names the instance whose writes are in doubt.
  *
- * index->steady_lock guards the pin and the counters.
+ * So a pin may end at any time with the lock of the writers held: what that
+ * costs is that the next who writes has to sync first.
+ *
+ * index->steady_lock guards the pin and its version, and is held during a
+ * checkpoint. It is taken before the lock of the writers, never after it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,19 +49,20 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "index/keeper.h"
 #include "index/snapshot.h"
 #include "index/steady.h"
 #include "sys/sys.h"
 
-enum {
-	/* A checkpoint after so many commits: each frees some dozen pages,
-	 * which cannot be used again before it. */
-	INTERVAL_S = 5,
-};
+/* Without a pin of its own, a process looks for another's at each commit; after
+ * so many it is given one. */
+enum { COMMITS_UNPINNED = 16 };
+
 /* Bytes of the watches file, beyond all slots. */
 static const uint64_t byte_used = UINT64_C(1) << 40;
-static const uint64_t byte_pinned = (UINT64_C(1) << 40) + 1;
 static const uint64_t byte_checkpoint = (UINT64_C(1) << 40) + 2;
+/* Of lock.mdb, beyond all process ids. */
+static const uint64_t byte_pinned = (UINT64_C(1) << 40) + 1;
 
 static int join(char *ret_path, const char *path, const char *name)
 {
@@ -233,6 +255,7 @@ static int checkpoint(struct index *index)
 	MDB_txn *pin = NULL;
 	MDB_txn *lock;
 	uint64_t version;
+	unsigned commits;
 	int dead;
 	int r;
 
@@ -242,6 +265,7 @@ static int checkpoint(struct index *index)
 	if (r < 0)
 		return r;
 	version = index_version(index);
+	commits = atomic_load(&index->commits);
 	r = take_snapshot(index, snapshot, &pin);
 	mdb_txn_abort(lock);
 	if (r == 0)
@@ -249,7 +273,7 @@ static int checkpoint(struct index *index)
 	if (r == 0 && (index->pin || !is_on_disk(index->path, snapshot)))
 		r = put_on_disk(index, snapshot);
 	if (r == 0)
-		r = sys_share_byte(index->watch_fd, byte_pinned, false);
+		r = sys_mark_byte(index->lock_fd, byte_pinned);
 	if (r < 0) {
 		/* What was promised before still holds: keep the old pin. */
 		mdb_txn_abort(pin);
@@ -258,24 +282,52 @@ static int checkpoint(struct index *index)
 	mdb_txn_abort(index->pin);
 	index->pin = pin;
 	index->steady_version = version;
-	index->steady_commits = 0;
-	index->steady_time_s = sys_now_ns() / 1000000000;
+	atomic_store(&index->is_pinned, true);
+	atomic_fetch_sub(&index->commits, commits);
 	return lmdb_error(mdb_reader_check(index->env, &dead));
 }
 
 /* steady_lock is held. Without `wait`, -EAGAIN while another process is at it:
  * it may have been stopped. */
+static int checkpoint_lock(struct index *index, bool wait)
+{
+	return wait ? sys_lock_byte_wait(index->watch_fd, byte_checkpoint)
+		    : sys_lock_byte(index->watch_fd, byte_checkpoint);
+}
+
+static void checkpoint_unlock(struct index *index)
+{
+	/* Only a wrong descriptor makes it fail. */
+	IGNORE(sys_unlock_byte(index->watch_fd, byte_checkpoint));
+}
+
 static int checkpoint_alone(struct index *index, bool wait)
 {
-	SCOPED_FD int fd = sys_open(AT_FDCWD, index->watches_path, O_RDWR);
-	int r;
+	int r = checkpoint_lock(index, wait);
 
-	if (fd < 0)
-		return fd;
-	/* Of an open file of its own: its locks are one owner's. */
-	r = wait ? sys_lock_byte_wait(fd, byte_checkpoint)
-		 : sys_lock_byte(fd, byte_checkpoint);
-	return r < 0 ? r : checkpoint(index);
+	if (r < 0)
+		return r;
+	r = checkpoint(index);
+	checkpoint_unlock(index);
+	return r;
+}
+
+/* steady_lock is held: rule 2. */
+static int end_pin(struct index *index)
+{
+	MDB_txn *lock;
+	int r = lmdb_error(mdb_txn_begin(index->env, NULL, 0, &lock));
+
+	if (r < 0)
+		return r;
+	r = sys_unmark_byte(index->lock_fd, byte_pinned);
+	if (r == 0) {
+		atomic_store(&index->is_pinned, false);
+		mdb_txn_abort(index->pin);
+		index->pin = NULL;
+	}
+	mdb_txn_abort(lock);
+	return r;
 }
 
 int steady_checkpoint(struct index *index)
@@ -286,64 +338,98 @@ int steady_checkpoint(struct index *index)
 	if (!index->pin || index->steady_version != index_version(index))
 		r = checkpoint_alone(index, true);
 	pthread_mutex_unlock(&index->steady_lock);
+	keeper_need(index);
 	return r;
+}
+
+/* ----------------------------------------------------------------- writing */
+
+int steady_begin(struct index *index)
+{
+	char file[PATH_MAX];
+	int r = join(file, index->path, "lock.mdb");
+
+	if (r == 0)
+		r = sys_open(AT_FDCWD, file, O_RDWR);
+	if (r < 0)
+		return r;
+	index->lock_fd = r;
+	return 0;
+}
+
+int steady_verify(struct index *index)
+{
+	if (atomic_load(&index->is_pinned))
+		return 1;
+	return sys_byte_is_marked(index->lock_fd, byte_pinned);
 }
 
 int steady_protect(struct index *index)
 {
 	int r = 0;
 
-	if (atomic_load(&index->is_pinned))
-		return 0;
 	pthread_mutex_lock(&index->steady_lock);
-	if (!index->pin) {
-		r = sys_byte_is_locked(index->watch_fd, byte_pinned);
-		if (r == 0)
-			r = checkpoint_alone(index, true);
-		else if (r > 0)
-			r = 0;
-		if (index->pin)
-			atomic_store(&index->is_pinned, true);
+	if (!index->pin)
+		r = checkpoint_lock(index, true);
+	if (!index->pin && r == 0) {
+		/* Another process may have done so while we waited. */
+		r = sys_byte_is_marked(index->lock_fd, byte_pinned);
+		r = r == 0 ? checkpoint(index) : r;
+		checkpoint_unlock(index);
+	}
+	pthread_mutex_unlock(&index->steady_lock);
+	keeper_need(index);
+	return r < 0 ? r : 0;
+}
+
+void steady_committed(struct index *index)
+{
+	unsigned commits = atomic_fetch_add(&index->commits, 1) + 1;
+	unsigned max = atomic_load(&index->commits_max);
+
+	keeper_need(index);
+	if (commits == max ||
+	    (commits == COMMITS_UNPINNED && !atomic_load(&index->is_pinned)))
+		keeper_call(index);
+	if (commits < 2 * max)
+		return;
+	pthread_mutex_lock(&index->steady_lock);
+	/* What fails is tried again. */
+	if (atomic_load(&index->commits) >= 2 * max)
+		IGNORE(checkpoint_alone(index, false));
+	pthread_mutex_unlock(&index->steady_lock);
+}
+
+int steady_tend(struct index *index, bool is_late)
+{
+	unsigned max = atomic_load(&index->commits_max);
+	unsigned commits;
+	int64_t others;
+	int r = 0;
+
+	if (pthread_mutex_trylock(&index->steady_lock) != 0)
+		return -EAGAIN;
+	commits = atomic_load(&index->commits);
+	/* Commits of other processes since the pin, which it burdens. */
+	others = (int64_t)(index_version(index) - index->steady_version) -
+		 commits;
+	if (commits >= max || (commits > 0 && is_late) ||
+	    (commits >= COMMITS_UNPINNED && !index->pin)) {
+		r = checkpoint_alone(index, false);
+		r = r < 0 ? r : 1;
+	} else if (index->pin && (is_late || others >= max)) {
+		r = end_pin(index);
 	}
 	pthread_mutex_unlock(&index->steady_lock);
 	return r;
 }
 
-static void checkpoint_if(struct index *index, bool is_due)
-{
-	/* Another thread may be at it; and what fails is tried again. */
-	if (!is_due || pthread_mutex_trylock(&index->steady_lock) != 0)
-		return;
-	if (index->pin && index->steady_version != index_version(index))
-		IGNORE(checkpoint_alone(index, false));
-	pthread_mutex_unlock(&index->steady_lock);
-}
-
-static bool is_late(struct index *index)
-{
-	return sys_now_ns() / 1000000000 >=
-	       atomic_load(&index->steady_time_s) + INTERVAL_S;
-}
-
-void steady_committed(struct index *index)
-{
-	unsigned commits = atomic_fetch_add(&index->steady_commits, 1) + 1;
-
-	checkpoint_if(index, commits >= atomic_load(&index->commits_max) ||
-				     (commits % 16 == 0 && is_late(index)));
-}
-
-void steady_tick(struct index *index)
-{
-	checkpoint_if(index,
-		      is_late(index) ||
-			      atomic_load(&index->steady_commits) >=
-				      atomic_load(&index->commits_max) / 4);
-}
-
 void steady_close(struct index *index)
 {
-	if (index->pin)
+	if (atomic_load(&index->commits) > 0)
+		IGNORE(checkpoint_alone(index, true));
+	/* If that fails the environment is broken, and is not written to. */
+	if (index->pin && end_pin(index) < 0)
 		mdb_txn_abort(index->pin);
 	index->pin = NULL;
 }

@@ -9,6 +9,9 @@
  * transaction on it, the pin, syncs the data file, and puts the meta page of
  * the snapshot into a file of its own. Until the next checkpoint all pages of
  * that snapshot stay as they are; to go back is to write its meta page back.
+ *
+ * A pin also keeps all that is freed after it from being used again, so who
+ * has nothing to write ends it: see keeper.h.
  */
 #ifndef CUBBY_STEADY_H
 #define CUBBY_STEADY_H
@@ -26,20 +29,35 @@
  */
 CUBBY_MUST_CHECK int steady_open(const char *path, bool read_only, int *ret_fd);
 
-/* Before a write transaction: see to it that a snapshot is protected. */
+/* When the environment has been opened, to be written to. */
+CUBBY_MUST_CHECK int steady_begin(struct index *index);
+
+/* Within a write transaction, before it changes anything: is a snapshot
+ * protected? Then it is until the transaction ends. Returns 1, 0, or an error
+ * of the disk. Makes at most one system call. */
+CUBBY_MUST_CHECK int steady_verify(struct index *index);
+
+/* If not: see to it that one is. Not within a write transaction. */
 CUBBY_MUST_CHECK int steady_protect(struct index *index);
 
-/* After a commit: a checkpoint, when enough has changed. */
+/* After a commit: have a checkpoint taken when one is due. Waits for the disk
+ * only when it is far behind. */
 void steady_committed(struct index *index);
 
 /* Take a checkpoint now, if anything has changed since the last one. */
 CUBBY_MUST_CHECK int steady_checkpoint(struct index *index);
 
-/* The same when some time has passed or something has changed since the last
- * one: for who can wait. */
-void steady_tick(struct index *index);
+/*
+ * For the keeper: take a checkpoint if one is due, or else end the pin if it
+ * serves no more. `is_late`: some time has passed since the last checkpoint.
+ *
+ * Returns 1 when it took a checkpoint, 0, -EAGAIN when somebody else is at it,
+ * or an error of the disk.
+ */
+CUBBY_MUST_CHECK int steady_tend(struct index *index, bool is_late);
 
-/* End the pin, before the environment is closed. */
+/* A checkpoint if this process has changed anything, then the end of the pin;
+ * before the environment is closed. */
 void steady_close(struct index *index);
 
 #endif

@@ -164,7 +164,6 @@ int cubby_watch_poll(struct cubby_watch *watch, cubby_displaced_fn *fn,
 
 	if (r < 0)
 		return r;
-	index_tick(watch->store->index);
 	r = upkeep(watch);
 	if (r < 0)
 		return r;

@@ -274,6 +274,33 @@ int sys_byte_is_locked(int fd, uint64_t byte)
 	return r < 0 ? r : lock.l_type != F_UNLCK;
 }
 
+int sys_unlock_byte(int fd, uint64_t byte)
+{
+	return set_lock(fd, byte, F_UNLCK, false);
+}
+
+int sys_mark_byte(int fd, uint64_t byte)
+{
+	struct flock lock = byte_lock(byte, F_RDLCK);
+
+	return result(fcntl(fd, F_SETLK, &lock));
+}
+
+int sys_unmark_byte(int fd, uint64_t byte)
+{
+	struct flock lock = byte_lock(byte, F_UNLCK);
+
+	return result(fcntl(fd, F_SETLK, &lock));
+}
+
+int sys_byte_is_marked(int fd, uint64_t byte)
+{
+	struct flock lock = byte_lock(byte, F_WRLCK);
+	int r = result(fcntl(fd, F_GETLK, &lock));
+
+	return r < 0 ? r : lock.l_type != F_UNLCK;
+}
+
 #ifndef STATX_MNT_ID_UNIQUE /* not yet in the C library */
 #define STATX_MNT_ID_UNIQUE 0x4000U
 #endif

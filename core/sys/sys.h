@@ -80,6 +80,19 @@ CUBBY_MUST_CHECK int sys_lock_byte_wait(int fd, uint64_t byte);
 CUBBY_MUST_CHECK int sys_share_byte(int fd, uint64_t byte, bool wait);
 /* Does another open file hold that lock? Returns 1, 0, or a negative errno. */
 CUBBY_MUST_CHECK int sys_byte_is_locked(int fd, uint64_t byte);
+/* End the lock, also for the descriptors that fork(2) has made of it. */
+CUBBY_MUST_CHECK int sys_unlock_byte(int fd, uint64_t byte);
+
+/*
+ * Mark a byte of a file for this process, beside others that do. Unlike a lock
+ * a mark does not pass to a child; it ends when this process closes any
+ * descriptor of the file, and with the process in the same instant as its other
+ * POSIX locks on that file.
+ */
+CUBBY_MUST_CHECK int sys_mark_byte(int fd, uint64_t byte);
+CUBBY_MUST_CHECK int sys_unmark_byte(int fd, uint64_t byte);
+/* Has another process marked it? Returns 1, 0, or a negative errno. */
+CUBBY_MUST_CHECK int sys_byte_is_marked(int fd, uint64_t byte);
 
 /* A number for the mount that `path` is on: another after each unmount (since
  * Linux 6.8; before, a number that may come again). */

@@ -35,13 +35,16 @@
  *   All functions may be called from any thread at once on one handle, unless
  *   they say otherwise. Any number of processes may use one store at once, and
  *   one process may open it several times. Handles do not survive fork(2): the
- *   child opens the store again.
+ *   child opens the store again. A process that has written keeps one thread
+ *   for each store, with all signals blocked, until some seconds after the last
+ *   write.
  *
  * Durability
- *   Adds do not wait for the disk, but for one now and then, which makes the
- *   index safe against a power cut up to that point: after 1,024 changes, or
- *   after 5 seconds, or when a handle is closed. What is in files of its own
- *   (stored sizes above 8 KiB) is safe when the kernel has written it, by
+ *   Adds do not wait for the disk, but for the first one of a process while no
+ *   other writes, and those that are far ahead of the disk. The thread makes
+ *   the index safe against a power cut up to that point after 1,024 changes or
+ *   after 5 seconds, and closing the last handle does. What is in files of its
+ *   own (stored sizes above 8 KiB) is safe when the kernel has written it, by
  *   default after about 30 seconds; until then it may be a miss.
  */
 #ifndef CUBBY_CUBBY_H

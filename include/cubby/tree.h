@@ -296,8 +296,8 @@ typedef void cubby_displaced_fn(void *cookie, uint64_t id, uint64_t parent,
 /*
  * Tell what was displaced since the last call, then let it be purged. Cheap
  * when nothing has changed in the store (no system call): made to be called
- * some times a second. Takes the checkpoints that are due, writes the uses that
- * wait, and evicts what is over a limit, so that no add has to. Returns 0 or a
+ * some times a second. Writes the uses that wait, and evicts what is over
+ * a limit, so that no add has to. Returns 0 or a
  * common error, and then the next call tells the same again.
  *
  * Threads: one call at a time.
