@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -42,7 +43,8 @@ static _Atomic(uint8_t) *cell_of(struct region *region, uint64_t id)
 static int map_region(struct index *index, uint32_t slot,
 		      struct region **ret_region)
 {
-	const uint64_t offset = slot * (uint64_t)sizeof(struct region);
+	const uint64_t offset =
+		HEAD_SIZE + slot * (uint64_t)sizeof(struct region);
 	struct stat file;
 	void *map;
 	int r;
@@ -64,9 +66,30 @@ static int map_region(struct index *index, uint32_t slot,
 	return 0;
 }
 
+int held_begin(struct index *index, const char *path)
+{
+	char held_path[PATH_MAX];
+	void *map;
+	int r;
+
+	if (snprintf(held_path, sizeof(held_path), "%s/held", path) >=
+	    (int)sizeof(held_path))
+		return -ENAMETOOLONG;
+	index->held_fd = sys_create(AT_FDCWD, held_path, O_RDWR);
+	if (index->held_fd < 0)
+		return index->held_fd;
+	r = sys_extend(index->held_fd, HEAD_SIZE);
+	if (r == 0)
+		r = sys_map(index->held_fd, 0, HEAD_SIZE, &map);
+	if (r == 0)
+		index->shared = map;
+	return r;
+}
+
 int held_open(struct index_txn *txn, uint32_t slot, struct held **ret_held)
 {
-	const uint64_t end = (slot + (uint64_t)1) * sizeof(struct region);
+	const uint64_t end =
+		HEAD_SIZE + (slot + (uint64_t)1) * sizeof(struct region);
 	struct held *held;
 	int r = sys_extend(txn->index->held_fd, end);
 
@@ -187,5 +210,7 @@ void held_done(struct index *index)
 	for (size_t i = 0; i < ARRAY_SIZE(index->regions); i++)
 		if (index->regions[i])
 			sys_unmap(index->regions[i], sizeof(struct region));
+	if (index->shared)
+		sys_unmap(index->shared, HEAD_SIZE);
 	sys_close(&index->held_fd);
 }

@@ -20,6 +20,11 @@
 
 struct held;
 
+/* What all processes that have the index open share. */
+struct shared {
+	_Atomic(uint64_t) steady_version; /* of the last checkpoint */
+};
+
 /* The region of the watch `slot`, empty. Within a write transaction. The caller
  * ends it with held_close(). */
 CUBBY_MUST_CHECK int held_open(struct index_txn *txn, uint32_t slot,
@@ -45,6 +50,9 @@ CUBBY_MUST_CHECK int held_find(struct index_txn *txn, uint64_t id);
 
 /* The sum of what held_set_pending() was told by the living. */
 CUBBY_MUST_CHECK int held_pending(struct index_txn *txn, uint64_t *ret_bytes);
+
+/* Open and map the file, before anything else here. */
+CUBBY_MUST_CHECK int held_begin(struct index *index, const char *path);
 
 /* Unmap all, before the environment is closed. */
 void held_done(struct index *index);

@@ -313,17 +313,6 @@ static void destroy(struct index *index)
 	free(index);
 }
 
-static int open_held(struct index *index, const char *path)
-{
-	char held_path[PATH_MAX];
-
-	if (snprintf(held_path, sizeof(held_path), "%s/held", path) >=
-	    (int)sizeof(held_path))
-		return -ENAMETOOLONG;
-	index->held_fd = sys_create(AT_FDCWD, held_path, O_RDWR);
-	return index->held_fd < 0 ? index->held_fd : 0;
-}
-
 static int open_parts(struct index *index, const char *path, bool format)
 {
 	bool went_back;
@@ -345,10 +334,10 @@ static int open_parts(struct index *index, const char *path, bool format)
 		r = keep_from_programs(index);
 	if (r == 0)
 		r = extent_verify(index);
+	if (r == 0 && !index->read_only)
+		r = held_begin(index, path);
 	if (r == 0)
 		r = open_tables(index, format);
-	if (r == 0 && !index->read_only)
-		r = open_held(index, path);
 	if (r == 0 && went_back)
 		r = skip_lost_ids(index);
 	return r;

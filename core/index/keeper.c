@@ -26,6 +26,7 @@
 
 enum {
 	POLL_MS = 20,
+	POLL_PACED_MS = 2,
 	RETRY_MS = 1000, /* after an error of the disk */
 	INTERVAL_MS = 5000,
 	STACK_SIZE = 256 * 1024, /* address space, hardly any memory */
@@ -67,6 +68,17 @@ static bool may_end(struct index *index)
 	return false;
 }
 
+static int64_t pause_of(struct index *index, int r)
+{
+	if (r < 0 && r != -EAGAIN)
+		return RETRY_MS;
+	/* Where the file is to stay short, others may be waiting. */
+	return atomic_load(&index->is_pinned) &&
+			       atomic_load(&index->commits_max) < INDEX_PACE_MAX
+		       ? POLL_PACED_MS
+		       : POLL_MS;
+}
+
 static void *keeper_run(void *arg)
 {
 	struct index *index = arg;
@@ -75,7 +87,7 @@ static void *keeper_run(void *arg)
 	int r = 0;
 
 	pthread_mutex_lock(&keeper->lock);
-	while (pause_ms(keeper, r < 0 && r != -EAGAIN ? RETRY_MS : POLL_MS)) {
+	while (pause_ms(keeper, pause_of(index, r))) {
 		bool is_late = now_ms() - since_ms >= INTERVAL_MS;
 
 		pthread_mutex_unlock(&keeper->lock);

@@ -30,6 +30,7 @@ enum table {
 };
 
 struct region;
+struct shared;
 
 /* The thread that takes the checkpoints: see keeper.c. */
 struct keeper {
@@ -56,7 +57,7 @@ struct index {
 	int lock_fd;
 	pthread_mutex_t steady_lock; /* guards the pin and its version */
 	MDB_txn *pin;		     /* holds the steady snapshot, or NULL */
-	uint64_t steady_version;
+	_Atomic(uint64_t) steady_version;
 	_Atomic(bool) is_pinned;   /* ends with the lock of the writers held */
 	_Atomic(unsigned) commits; /* of this process, not yet on the disk */
 	_Atomic(unsigned) commits_max; /* so many are due for a checkpoint */
@@ -64,6 +65,7 @@ struct index {
 	_Atomic(bool) is_tight;	       /* the file could not be made longer */
 	_Atomic(uint64_t) known_pages; /* of the data file, at least */
 	int held_fd;		       /* see held.c */
+	struct shared *shared; /* NULL when it is open for reading only */
 	struct region *regions[WATCHES_MAX];
 	MDB_dbi tables[TABLE_COUNT];
 	pthread_mutex_t lock; /* guards the pool */

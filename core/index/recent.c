@@ -9,7 +9,8 @@ enum { KEY_SIZE = 24 };
 
 static void encode(const struct recent *row, uint8_t ret_key[KEY_SIZE])
 {
-	put_be64(ret_key, row->group);
+	/* Ids end long before the highest bit. */
+	put_be64(ret_key, row->group << 1 | row->is_blob);
 	put_be64(ret_key + 8, row->rank);
 	put_be64(ret_key + 16, row->id);
 }
@@ -50,7 +51,7 @@ int recent_next(struct index_txn *txn, struct recent *row)
 	found = key.mv_data;
 	if (key.mv_size != KEY_SIZE)
 		return -EBADMSG;
-	if (get_be64(found) != row->group)
+	if (get_be64(found) != (row->group << 1 | row->is_blob))
 		return -ENOENT;
 	row->rank = get_be64(found + 8);
 	row->id = get_be64(found + 16);

@@ -5,10 +5,21 @@
 
 #include "base/base.h"
 
-static void add_list(struct coldest *coldest, uint64_t group)
+static void add_lists(struct coldest *coldest, uint64_t group)
 {
-	coldest->lists[coldest->count] = (struct recent){.group = group};
-	coldest->is_at_end[coldest->count++] = false;
+	for (int i = 0; i < 2; i++) {
+		coldest->lists[coldest->count] =
+			(struct recent){.group = group, .is_blob = i};
+		coldest->is_at_end[coldest->count++] = false;
+	}
+}
+
+void coldest_begin_group(struct coldest *coldest, struct index_txn *txn,
+			 uint64_t group)
+{
+	coldest->txn = txn;
+	coldest->count = 0;
+	add_lists(coldest, group);
 }
 
 int coldest_begin(struct coldest *coldest, struct index_txn *txn)
@@ -17,25 +28,27 @@ int coldest_begin(struct coldest *coldest, struct index_txn *txn)
 	size_t count;
 	int r = groups_list(txn, groups, &count);
 
-	coldest->txn = txn;
-	coldest->count = 0;
-	add_list(coldest, 0);
+	coldest_begin_group(coldest, txn, 0);
 	for (size_t i = 0; r == 0 && i < count; i++)
 		if (!groups[i].is_pinned)
-			add_list(coldest, groups[i].id);
+			add_lists(coldest, groups[i].id);
 	return r;
 }
 
-int coldest_next(struct coldest *coldest, struct recent *ret_row)
+int coldest_next(struct coldest *coldest, bool blobs_only,
+		 struct recent *ret_row)
 {
 	struct recent first = {.id = 0};
 	size_t from = 0;
 
 	for (size_t i = 0; i < coldest->count; i++) {
 		struct recent row = coldest->lists[i];
-		int r = coldest->is_at_end[i] ? -ENOENT
-					      : recent_next(coldest->txn, &row);
+		int r = -ENOENT;
 
+		if (blobs_only && !row.is_blob)
+			continue;
+		if (!coldest->is_at_end[i])
+			r = recent_next(coldest->txn, &row);
 		if (r == -ENOENT) {
 			coldest->is_at_end[i] = true;
 		} else if (r < 0) {

@@ -161,6 +161,7 @@ static int relist_name(void *cookie, const char *name, size_t size, uint64_t id)
 		return 0;
 	relisting->group->bytes += update_cost(&record);
 	relisting->group->entries++;
+	row.is_blob = record.place == PLACE_BLOB;
 	row.rank = record.rank;
 	r = recent_delete(txn, &row);
 	if (r < 0)

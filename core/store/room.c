@@ -11,6 +11,9 @@
  * data file is longer than what it holds by what is changed between two. For a
  * small store that is much: it takes its checkpoints more often (PACE_STEP).
  *
+ * No more goes than is needed: files are deleted after the commit, and until
+ * then are beside what came in their stead.
+ *
  * Entries go in the order of their last use, over all lists of the table of
  * recent ones that take part. In the first pass those that are protected or
  * held are left; in the second those that are held; in the third nothing.
@@ -33,9 +36,6 @@ enum {
 	/* In one transaction. */
 	EVICT_MAX = 16 * 1024,
 	AGED_MAX = 64,
-	/* Beyond what is needed, to have a few adds free of it. */
-	EXTRA_MAX = 8,
-	EXTRA_SHARE = 256, /* of the limit */
 	/* So many that may not go are passed by, in each pass. */
 	SKIP_MAX = 256,
 };
@@ -55,7 +55,6 @@ struct room {
 	uint64_t wanted; /* bytes that the disk lacks, in blobs */
 	uint64_t freed;	 /* bytes of blobs that went */
 	size_t evicted;
-	size_t extra;
 	struct coldest coldest;
 };
 
@@ -134,11 +133,11 @@ enum need {
 	NEED_ANY,
 };
 
-/* What is over, by `margin` at least? */
-static int look(const struct room *room, uint64_t margin, enum need *ret_need)
+/* What is over? */
+static int look(const struct room *room, enum need *ret_need)
 {
 	const uint64_t limit = room->update->limits.max_size;
-	const uint64_t files = file_bytes(room) + margin;
+	const uint64_t files = file_bytes(room);
 	const uint64_t file = index_file_bytes(room->update->store->index);
 	uint64_t live;
 	int r;
@@ -213,19 +212,6 @@ static int may_go(struct room *room, const struct node *node, enum pass pass)
 	return r < 0 ? r : r == 0;
 }
 
-/* Is anything still needed? Once all is there, some more go, if cheap. */
-static int is_enough(struct room *room, enum need *ret_need)
-{
-	int r = look(room, 0, ret_need);
-
-	if (r < 0 || *ret_need != NEED_NOTHING || room->evicted == 0 ||
-	    room->extra == EXTRA_MAX)
-		return r;
-	room->extra++;
-	return look(room, room->update->limits.max_size / EXTRA_SHARE,
-		    ret_need);
-}
-
 static int run_pass(struct room *room, enum pass pass, enum need *ret_need)
 {
 	const int64_t protected_ns =
@@ -237,31 +223,29 @@ static int run_pass(struct room *room, enum pass pass, enum need *ret_need)
 	int r = coldest_begin(&room->coldest, room->update->txn);
 
 	while (r == 0 && room->evicted < EVICT_MAX && skipped < SKIP_MAX) {
-		r = is_enough(room, ret_need);
+		r = look(room, ret_need);
 		if (r < 0 || *ret_need == NEED_NOTHING)
 			return r;
-		r = coldest_next(&room->coldest, &row);
-		if (r == 0)
-			r = node_of(room, &row, &node);
-		else
+		r = coldest_next(&room->coldest, *ret_need == NEED_BLOBS, &row);
+		if (r < 0)
 			break;
-		if (r == -ENOENT) {
-			r = 0;
-			continue;
-		}
+		r = node_of(room, &row, &node);
 		if (r == 0 && pass == PASS_COLD &&
 		    node.record.used_ns > protected_ns) {
 			/* All that follow were used later still. */
 			if (room->update->limits.policy == CUBBY_LRU)
 				break;
 			skipped++;
-		} else if (r == 0 && *ret_need == NEED_BLOBS &&
-			   node.record.place != PLACE_BLOB)
-			skipped++;
-		else if (r == 0 && (r = may_go(room, &node, pass)) > 0)
+			continue;
+		}
+		if (r == 0)
+			r = may_go(room, &node, pass);
+		if (r > 0)
 			r = evict(room, &node);
-		else
+		else if (r == 0)
 			skipped++;
+		else if (r == -ENOENT)
+			r = 0; /* its row has gone */
 	}
 	return r == -ENOENT ? 0 : r;
 }
@@ -271,20 +255,23 @@ static int run_pass(struct room *room, enum pass pass, enum need *ret_need)
 /* Evict in the group `id` until it fits its quota. */
 static int make_in_group(struct room *room, uint64_t id)
 {
+	struct index_txn *txn = room->update->txn;
 	struct group group;
-	struct recent row = {.group = id};
+	struct recent row;
 	struct node node;
-	int r = group_get(room->update->txn, id, &group);
+	int r = group_get(txn, id, &group);
+
+	coldest_begin_group(&room->coldest, txn, id);
 
 	while (r == 0 && group.quota > 0 && group.bytes > group.quota &&
 	       room->evicted < EVICT_MAX) {
-		r = recent_next(room->update->txn, &row);
+		r = coldest_next(&room->coldest, false, &row);
 		if (r == 0)
 			r = node_of(room, &row, &node);
 		if (r == 0 && node.id != room->update->newest)
 			r = evict(room, &node);
 		if (r == 0)
-			r = group_get(room->update->txn, id, &group);
+			r = group_get(txn, id, &group);
 	}
 	return r == -ENOENT ? 0 : r;
 }
@@ -299,7 +286,7 @@ static int drop_aged(struct room *room)
 	int r = coldest_begin(&room->coldest, room->update->txn);
 
 	for (int i = 0; r == 0 && i < AGED_MAX; i++) {
-		r = coldest_next(&room->coldest, &row);
+		r = coldest_next(&room->coldest, false, &row);
 		if (r < 0 || (int64_t)row.rank >= oldest)
 			break;
 		r = node_of(room, &row, &node);
@@ -322,7 +309,7 @@ int room_make(struct update *update)
 	if (r == 0 && update->limits.max_age_s > 0)
 		r = drop_aged(&room);
 	if (r == 0)
-		r = look(&room, 0, &need);
+		r = look(&room, &need);
 	for (int pass = 0; r == 0 && need != NEED_NOTHING && pass < PASS_COUNT;
 	     pass++)
 		r = run_pass(&room, pass, &need);

@@ -8,7 +8,7 @@
 #include "store/update.h"
 
 /* Directories below blobs/, the figures, the watches, all together. */
-enum { ROOM_OVERHEAD = 1024 * 1024 };
+enum { ROOM_OVERHEAD = 2 * 1024 * 1024 };
 
 /* The rank of an entry that is used at the time its record says. */
 uint64_t room_rank(const struct update *update, const struct record *record);

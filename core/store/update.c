@@ -147,7 +147,9 @@ static int enlist(struct update *update, uint64_t id,
 		  const struct record *record, int sign)
 {
 	const uint64_t one = (uint64_t)(int64_t)sign;
-	struct recent row = {.rank = record->rank, .id = id};
+	struct recent row = {.is_blob = record->place == PLACE_BLOB,
+			     .rank = record->rank,
+			     .id = id};
 	struct group group;
 	int r;
 

@@ -104,6 +104,7 @@ int uses_set(struct update *update, uint64_t id, const struct record *record)
 
 	if (r == 0)
 		r = update_group(update, old.parent, &row.group);
+	row.is_blob = old.place == PLACE_BLOB;
 	row.rank = old.rank;
 	if (r == 0)
 		r = recent_delete(update->txn, &row);

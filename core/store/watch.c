@@ -258,7 +258,7 @@ static int look_cold(struct cubby_watch *watch, struct cold *cold)
 	for (int i = 0;
 	     r == 0 && i < COLD_MAX && bytes < limits.max_size / COLD_SHARE;
 	     i++) {
-		r = coldest_next(&coldest, &row);
+		r = coldest_next(&coldest, false, &row);
 		if (r == 0)
 			r = nodes_get(txn, row.id, &record);
 		if (r < 0)

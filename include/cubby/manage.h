@@ -5,7 +5,7 @@
  *
  * What counts against the limit is what the disk gives up: blocks of the blobs,
  * of plain files and of files being written, the index with its free pages, and
- * 1 MiB for directories and the small files beside the index. An add that makes
+ * 2 MiB for directories and the small files beside the index. An add that makes
  * this more than the limit evicts, in its own transaction, the entries that
  * were used the longest time ago (or what the policy says), until it fits
  * again.
