@@ -73,7 +73,7 @@ void encoder_done(struct encoder *encoder)
 	char path[LAYOUT_PATH_SIZE];
 
 	if (encoder->fd >= 0 && !encoder->is_published) {
-		layout_blob(encoder->id, path);
+		layout_blob(encoder->id, encoder->codec, path);
 		IGNORE(sys_unlink(encoder->store->dir_fd,
 				  path)); /* only space */
 	}
@@ -83,14 +83,15 @@ void encoder_done(struct encoder *encoder)
 	free(TAKE(encoder->frames));
 }
 
-int encoder_create_blob(struct cubby *store, uint64_t id)
+/* Make and open the blob file. Returns a descriptor. */
+static int create_blob(struct cubby *store, uint64_t id, enum codec codec)
 {
 	char path[LAYOUT_PATH_SIZE];
 	char directory[LAYOUT_PATH_SIZE];
 	int fd;
 	int r;
 
-	layout_blob(id, path);
+	layout_blob(id, codec, path);
 	/* Truncate: a dead process may have left one, from before the id was
 	 * published. */
 	fd = sys_create(store->dir_fd, path, O_WRONLY | O_TRUNC);
@@ -162,7 +163,8 @@ static int encode_frame(struct encoder *encoder, const void *data, size_t size,
 static int append(struct encoder *encoder, const void *stored, size_t size)
 {
 	if (encoder->fd < 0) {
-		int fd = encoder_create_blob(encoder->store, encoder->id);
+		int fd = create_blob(encoder->store, encoder->id,
+				     encoder->codec);
 
 		if (fd < 0)
 			return fd;

@@ -64,9 +64,6 @@ CUBBY_MUST_CHECK int encoder_finish(struct encoder *encoder,
 void encoder_done(struct encoder *encoder);
 #define SCOPED_ENCODER __attribute__((cleanup(encoder_done)))
 
-/* Make and open the blob file of `id`. Returns a descriptor. */
-CUBBY_MUST_CHECK int encoder_create_blob(struct cubby *store, uint64_t id);
-
 /* Append the footer to a file that holds the payload: what makes it a blob. The
  * names of `footer` are taken from `origin`. */
 CUBBY_MUST_CHECK int encoder_append_footer(int fd, struct footer *footer,

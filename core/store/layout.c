@@ -11,10 +11,11 @@ static unsigned shard(uint64_t id)
 	return (unsigned)((id ^ id >> 8) & 0xff);
 }
 
-void layout_blob(uint64_t id, char ret_path[LAYOUT_PATH_SIZE])
+void layout_blob(uint64_t id, enum codec codec, char ret_path[LAYOUT_PATH_SIZE])
 {
 	(void)snprintf(ret_path, LAYOUT_PATH_SIZE,
-		       LAYOUT_BLOBS "/%02x/%016" PRIx64, shard(id), id);
+		       LAYOUT_BLOBS "/%02x/%016" PRIx64 "%s", shard(id), id,
+		       codec == CODEC_RAW ? ".raw" : "");
 }
 
 void layout_blob_directory(uint64_t id, char ret_path[LAYOUT_PATH_SIZE])

@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "format/codec.h"
+
 enum { LAYOUT_PATH_SIZE = 40 };
 
 #define LAYOUT_INDEX "index"
@@ -17,7 +19,11 @@ enum { LAYOUT_PATH_SIZE = 40 };
 #define LAYOUT_QUARANTINE "quarantine"
 #define LAYOUT_FIGURES "figures"
 
-void layout_blob(uint64_t id, char ret_path[LAYOUT_PATH_SIZE]);
+/* Raw and compressed bytes of one node have different names, so that the one
+ * can take the place of the other without a moment in which the record and the
+ * file do not fit. */
+void layout_blob(uint64_t id, enum codec codec,
+		 char ret_path[LAYOUT_PATH_SIZE]);
 /* The directory of layout_blob(). */
 void layout_blob_directory(uint64_t id, char ret_path[LAYOUT_PATH_SIZE]);
 /* Drafts and plain files. */

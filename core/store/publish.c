@@ -67,23 +67,27 @@ static int check_file(int fd, struct footer *footer)
 	return 0;
 }
 
+/* Give the file of the draft its second name. */
 static int link_blob(struct cubby *store, uint64_t id)
 {
 	char from[LAYOUT_PATH_SIZE];
 	char to[LAYOUT_PATH_SIZE];
-	int fd;
 	int r;
 
 	layout_draft(id, from);
-	layout_blob(id, to);
+	layout_blob(id, CODEC_RAW, to);
 	r = sys_link(store->dir_fd, from, to);
-	if (r != -ENOENT && r != -EEXIST)
+	if (r == -ENOENT) {
+		layout_blob_directory(id, to);
+		r = sys_mkdir(store->dir_fd, to);
+		if (r < 0 && r != -EEXIST)
+			return r;
+		layout_blob(id, CODEC_RAW, to);
+		r = sys_link(store->dir_fd, from, to);
+	}
+	if (r != -EEXIST)
 		return r;
-	/* Makes the directory, and empties a dead process's leavings. */
-	fd = encoder_create_blob(store, id);
-	if (fd < 0)
-		return fd;
-	sys_close(&fd);
+	/* A dead process's leavings, from before the id was published. */
 	r = sys_unlink(store->dir_fd, to);
 	return r < 0 ? r : sys_link(store->dir_fd, from, to);
 }
@@ -193,15 +197,16 @@ int publish_insert(struct update *update, uint64_t parent, const char *name,
 
 void publication_done(struct publication *publication)
 {
+	struct encoder *encoder = &publication->encoder;
 	char path[LAYOUT_PATH_SIZE];
 
-	if (publication->is_adopted && !publication->encoder.is_published) {
-		layout_blob(publication->encoder.id, path);
+	if (publication->is_adopted && !encoder->is_published) {
+		layout_blob(encoder->id, CODEC_RAW, path);
 		/* If even this fails, the file keeps its footer and may serve
 		 * as a longer temporary file: never as an entry. */
-		IGNORE(sys_unlink(publication->encoder.store->dir_fd, path));
+		IGNORE(sys_unlink(encoder->store->dir_fd, path));
 		IGNORE(sys_truncate(publication->draft_fd,
 				    publication->adopted_size));
 	}
-	encoder_done(&publication->encoder);
+	encoder_done(encoder);
 }

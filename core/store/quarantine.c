@@ -30,7 +30,7 @@ static void keep(struct update *update, uint64_t id,
 		return;
 	layout_quarantine(id, target);
 	if (record->place == PLACE_BLOB) {
-		layout_blob(id, blob);
+		layout_blob(id, record->codec, blob);
 		IGNORE(sys_rename(dir_fd, blob, target)); /* it may be gone */
 		return;
 	}

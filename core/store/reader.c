@@ -193,7 +193,7 @@ static int open_blob(struct cubby_reader *reader, const struct record *record)
 	char path[LAYOUT_PATH_SIZE];
 	int fd;
 
-	layout_blob(reader->id, path);
+	layout_blob(reader->id, record->codec, path);
 	fd = sys_open(reader->store->dir_fd, path, O_RDONLY | O_NONBLOCK);
 	if (fd < 0)
 		return fd == -ELOOP ? -EBADMSG : fd;

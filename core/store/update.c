@@ -57,7 +57,8 @@ int update_commit(struct update *update)
 		char path[LAYOUT_PATH_SIZE];
 
 		if (update->doomed[i].is_blob)
-			layout_blob(update->doomed[i].id, path);
+			layout_blob(update->doomed[i].id,
+				    update->doomed[i].codec, path);
 		else
 			layout_draft(update->doomed[i].id, path);
 		/* Nothing refers to it any more; what cannot be deleted is
@@ -74,7 +75,8 @@ void update_end(struct update *update)
 	free(TAKE(update->doomed));
 }
 
-static int doom(struct update *update, uint64_t id, bool is_blob)
+static int doom(struct update *update, uint64_t id, bool is_blob,
+		enum codec codec)
 {
 	if (update->doomed_count == update->doomed_capacity) {
 		size_t capacity = update->doomed_capacity * 2 + 8;
@@ -87,7 +89,7 @@ static int doom(struct update *update, uint64_t id, bool is_blob)
 		update->doomed_capacity = capacity;
 	}
 	update->doomed[update->doomed_count++] =
-		(struct doomed){.id = id, .is_blob = is_blob};
+		(struct doomed){.id = id, .is_blob = is_blob, .codec = codec};
 	return 0;
 }
 
@@ -180,9 +182,9 @@ int update_drop_bytes(struct update *update, uint64_t id,
 	int r = 0;
 
 	if (record->kind == CUBBY_PLAIN)
-		return doom(update, id, false);
+		return doom(update, id, false, CODEC_RAW);
 	if (record->place == PLACE_BLOB)
-		return doom(update, id, true);
+		return doom(update, id, true, record->codec);
 	if (record->place == PLACE_INDEX)
 		r = small_delete(update->txn, id);
 	return r == -ENOENT ? 0 : r;

@@ -16,7 +16,8 @@
 
 struct doomed {
 	uint64_t id;
-	bool is_blob; /* otherwise a plain file */
+	bool is_blob;	  /* otherwise a plain file */
+	enum codec codec; /* of a blob */
 };
 
 struct update {
