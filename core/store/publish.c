@@ -11,6 +11,7 @@
 
 #include "base/base.h"
 #include "index/nodes.h"
+#include "store/later.h"
 #include "store/publish.h"
 #include "store/walk.h"
 #include "sys/sys.h"
@@ -149,6 +150,11 @@ static int from_file(struct publication *publication, uint64_t id, int fd,
 		return r;
 	if ((uint64_t)file.st_size > CUBBY_SIZE_MAX)
 		return -EFBIG;
+	if (file.st_size > SMALL_MAX &&
+	    later_reserve(publication->encoder.store, (uint64_t)file.st_size)) {
+		publication->reserved = (uint64_t)file.st_size;
+		return adopt(publication, id, (uint64_t)file.st_size, origin);
+	}
 	if (file.st_size > SMALL_MAX) {
 		pays = file_pays(fd, (uint64_t)file.st_size);
 		if (pays < 0)
@@ -200,6 +206,10 @@ void publication_done(struct publication *publication)
 	struct encoder *encoder = &publication->encoder;
 	char path[LAYOUT_PATH_SIZE];
 
+	if (publication->reserved && encoder->is_published)
+		later_put(encoder->store, encoder->id, publication->reserved);
+	else if (publication->reserved)
+		later_drop(encoder->store, publication->reserved);
 	if (publication->is_adopted && !encoder->is_published) {
 		layout_blob(encoder->id, CODEC_RAW, path);
 		/* If even this fails, the file keeps its footer and may serve

@@ -19,12 +19,13 @@ struct publication {
 	bool is_adopted; /* the draft's file got a footer and a second name */
 	uint64_t adopted_size; /* of its content */
 	int draft_fd;
+	uint64_t reserved; /* of the queue in later.c */
 };
 
 /*
  * Encode the file of the draft or plain node `id`, open as `fd`, that will be
  * `name` in the directory `parent`. Content that does not compress is not
- * copied: the file is adopted.
+ * copied: the file is adopted, and so is what is to be compressed later.
  * The caller ends with publication_done(), after setting is_published in
  * publication->encoder if the record has been committed.
  */

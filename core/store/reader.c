@@ -227,15 +227,16 @@ static int try_open(struct cubby_reader *reader)
 	return open_blob(reader, &record);
 }
 
-static int node_exists(struct cubby *store, uint64_t id)
+/* Are the bytes of the node still where they were looked for? */
+static bool is_unmoved(struct cubby_reader *reader)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
 	struct record record;
-	int r = index_read(store->index, &txn);
 
-	if (r == 0)
-		r = nodes_get(txn, id, &record);
-	return r;
+	return index_read(reader->store->index, &txn) == 0 &&
+	       nodes_get(txn, reader->id, &record) == 0 &&
+	       record.kind == CUBBY_ENTRY && record.place == PLACE_BLOB &&
+	       record.codec == reader->codec;
 }
 
 int reader_open(struct cubby *store, uint64_t id,
@@ -252,8 +253,11 @@ int reader_open(struct cubby *store, uint64_t id,
 	reader->kept_index = no_frame;
 	pthread_mutex_init(&reader->lock, NULL);
 	r = try_open(reader);
-	/* No file, but still a node: it was not purged, it has been lost. */
-	if (r == -ENOENT && node_exists(store, id) == 0)
+	/* No file: the node has been purged, or its bytes have been compressed
+	 * meanwhile, which happens once; otherwise the file has been lost. */
+	if (r == -ENOENT && !is_unmoved(reader))
+		r = try_open(reader);
+	if (r == -ENOENT && is_unmoved(reader))
 		r = -EBADMSG;
 	if (r < 0) {
 		cubby_reader_close(reader);

@@ -8,6 +8,7 @@
 #include "index/limits.h"
 #include "index/meta.h"
 #include "store/figures.h"
+#include "store/later.h"
 #include "store/layout.h"
 #include "store/room.h"
 #include "store/store.h"
@@ -232,6 +233,7 @@ void cubby_close(struct cubby *store)
 	if (store->index && store_verify_process(store) == 0)
 		IGNORE(uses_flush(store, true));
 	figures_close(store->figures);
+	later_free(store->later);
 	index_close(store->index);
 	uses_done(&store->uses);
 	sys_close(&store->dir_fd);

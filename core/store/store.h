@@ -27,6 +27,8 @@
 #include "index/index.h"
 #include "store/uses.h"
 
+struct later;
+
 struct cubby {
 	int dir_fd;
 	bool read_only;
@@ -38,6 +40,7 @@ struct cubby {
 	pthread_mutex_t id_lock;	/* guards the two below */
 	uint64_t next_id;
 	uint64_t end_id;
+	struct later *later; /* NULL: compress at once; see later.h */
 };
 
 /* May this process use the handle? Returns 0 or -ECHILD. */

@@ -190,6 +190,22 @@ int update_drop_bytes(struct update *update, uint64_t id,
 	return r == -ENOENT ? 0 : r;
 }
 
+int update_replace_bytes(struct update *update, const struct node *node,
+			 const struct record *bytes)
+{
+	struct record record = node->record;
+	int r;
+
+	record.codec = bytes->codec;
+	record.place = bytes->place;
+	record.stored_size = bytes->stored_size;
+	record.check = bytes->check;
+	count(&update->totals, &node->record, -1);
+	count(&update->totals, &record, 1);
+	r = update_drop_bytes(update, node->id, &node->record);
+	return r < 0 ? r : nodes_put(update->txn, node->id, &record);
+}
+
 static int purge_node(struct update *update, uint64_t id)
 {
 	struct record record;

@@ -79,6 +79,12 @@ uint64_t update_cost(const struct record *record);
 CUBBY_MUST_CHECK int update_group(struct update *update, uint64_t parent,
 				  uint64_t *ret_group);
 
+/* Put other stored bytes in place of those of an entry that has its name:
+ * `bytes` says where and what they are. Its name and content stay. */
+CUBBY_MUST_CHECK int update_replace_bytes(struct update *update,
+					  const struct node *node,
+					  const struct record *bytes);
+
 /* Purge the displaced nodes that all watches have been told of. */
 CUBBY_MUST_CHECK int update_purge(struct update *update);
 

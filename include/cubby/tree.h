@@ -180,6 +180,35 @@ cubby_rename(struct cubby *store, uint64_t parent, const char *name,
 	     uint64_t new_parent, const char *new_name, unsigned flags,
 	     struct cubby_attr *ret_attr);
 
+/* ----------------------------------------------------------- compress later */
+
+/*
+ * From now on, content of more than a few KiB that cubby_rename() and
+ * cubby_draft_publish() publish through this handle is stored as it is at
+ * first, and queued: so adding does not wait for the compressor. As long as
+ * the queue holds `max_bytes`, content is compressed at once, as it is without
+ * this call. The library starts no thread: the caller has one that calls
+ * cubby_later_run() again and again.
+ *
+ * A queued entry is an entry like any other. What is still queued when the
+ * store is closed, or the process dies, stays as it is, and takes more room.
+ * Returns 0, -EBUSY when that is so already, or a common error.
+ */
+CUBBY_API CUBBY_MUST_CHECK int cubby_later_begin(struct cubby *store,
+						 uint64_t max_bytes);
+
+/*
+ * Wait for the next queued entry, and compress it. Its id, content, name and
+ * times stay. Returns 1, 0 after cubby_later_end() when the queue is empty, or
+ * a common error.
+ *
+ * Threads: any number may call this at once.
+ */
+CUBBY_API CUBBY_MUST_CHECK int cubby_later_run(struct cubby *store);
+
+/* Queue nothing more. To be called before the store is closed. */
+CUBBY_API void cubby_later_end(struct cubby *store);
+
 /* ---------------------------------------------------------------- drafts */
 
 struct cubby_draft;
