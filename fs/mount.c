@@ -14,6 +14,7 @@
 #include "inode.h"
 #include "notify.h"
 #include "ops.h"
+#include "packer.h"
 #include "readers.h"
 #include "reaper.h"
 
@@ -119,6 +120,8 @@ int mount_start(struct mount *m)
 		r = reaper_start(m);
 	if (r == 0 && m->writeback)
 		r = flusher_start(m);
+	if (r == 0 && !m->read_only)
+		r = packer_start(m);
 	if (r < 0)
 		mount_stop(m);
 	return r;
@@ -126,10 +129,11 @@ int mount_start(struct mount *m)
 
 void mount_stop(struct mount *m)
 {
-	/* The first two put into the notifier's queue. */
+	/* The next two put into the notifier's queue. */
 	flusher_stop(m);
 	reaper_stop(m);
 	notify_stop(m);
+	packer_stop(m);
 }
 
 void mount_done(struct mount *m)

@@ -30,6 +30,7 @@
 struct flusher;
 struct inode;
 struct notifier;
+struct packer;
 struct reaper;
 struct readers;
 
@@ -79,6 +80,7 @@ struct mount {
 
 	struct flusher *flusher; /* NULL: without write-back */
 	struct notifier *notifier;
+	struct packer *packer; /* NULL: compress at once */
 	struct reaper *reaper;
 	struct readers *readers;
 };
