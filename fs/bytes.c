@@ -141,7 +141,7 @@ int content_write(struct mount *m, struct inode *inode, const void *data,
 		int r = -EAGAIN;
 
 		pthread_rwlock_rdlock(&c->lock);
-		if (c->draft)
+		if (c->draft && !c->temporary_s)
 			author_note(&c->author, by);
 		if (c->fd >= 0)
 			r = mark(c, write_all(c->fd, data, size, offset));
@@ -188,7 +188,7 @@ int content_truncate(struct mount *m, struct inode *inode, uint64_t size,
 		return 0;
 	}
 	r = announce = revise_open_locked(m, inode, c, size == 0);
-	if (c->draft)
+	if (c->draft && !c->temporary_s)
 		author_note(&c->author, by);
 	if (r >= 0) {
 		r = ftruncate(c->fd, (off_t)size) == 0 ? 0 : -errno;
@@ -236,7 +236,9 @@ int content_sync(struct inode *inode)
 	if (!c)
 		return 0;
 	pthread_rwlock_rdlock(&c->lock);
-	if (c->fd >= 0 && fdatasync(c->fd) < 0)
+	if (c->temporary_s)
+		c->is_sync_wanted = true;
+	else if (c->fd >= 0 && fdatasync(c->fd) < 0)
 		r = -errno;
 	pthread_rwlock_unlock(&c->lock);
 	return r;

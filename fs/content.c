@@ -127,9 +127,29 @@ bool content_is_draft(struct inode *inode)
 	if (!c)
 		return false;
 	pthread_rwlock_rdlock(&c->lock);
-	is_draft = c->draft != NULL;
+	is_draft = c->draft && !c->temporary_s;
 	pthread_rwlock_unlock(&c->lock);
 	return is_draft;
+}
+
+void content_published_locked(struct inode *inode, struct content *c,
+			      const struct cubby_attr *attr)
+{
+	c->draft = NULL;
+	c->fd = -1;
+	c->temporary_s = 0;
+	c->is_sync_wanted = false;
+	author_forget(&c->author);
+	c->attr = *attr;
+	atomic_store(&inode->store_id, attr->id);
+	atomic_store(&inode->kind, (uint8_t)attr->kind);
+}
+
+int content_sync_late_locked(struct content *c)
+{
+	if (c->is_sync_wanted && fdatasync(c->fd) < 0)
+		return -errno;
+	return 0;
 }
 
 void content_take_kind_locked(struct inode *inode, struct content *c,

@@ -14,6 +14,7 @@
 enum pending_state {
 	PENDING_NOT,	    /* no draft, or one that nothing will publish */
 	PENDING_WRITING,    /* its last close publishes it */
+	PENDING_TEMPORARY,  /* a rename publishes it, see temporary.c */
 	PENDING_PUBLISHING, /* who asks for the name waits */
 };
 
@@ -30,6 +31,10 @@ struct content {
 	struct cubby_attr attr;
 
 	struct author author; /* of the draft; has a lock of its own */
+
+	/* Of a temporary file, when it was made (temporary.c); otherwise 0. */
+	_Atomic(int64_t) temporary_s;
+	_Atomic(bool) is_sync_wanted; /* and fsync(2) was asked for */
 
 	_Atomic(int) error;   /* of a failed write, a negative errno */
 	_Atomic(bool) pinned; /* counted in content_pins() */
@@ -51,7 +56,7 @@ void content_free(struct content *c);
  * mount.lock. */
 bool content_is_spare(const struct content *c);
 
-/* Is there a draft? Takes the lock. */
+/* Is there a draft that the last close publishes? Takes the lock. */
 bool content_is_draft(struct inode *inode);
 
 /*
@@ -101,8 +106,13 @@ void content_change_kind(struct mount *m, struct inode *inode,
 
 /*
  * All need content.lock exclusive. content_take_kind_locked() closes what
- * does not fit the kind.
+ * does not fit the kind. The draft has been published, and is gone:
+ * content_published_locked(). The fsync(2) that a temporary file was spared
+ * is done by content_sync_late_locked().
  */
+void content_published_locked(struct inode *inode, struct content *c,
+			      const struct cubby_attr *attr);
+CUBBY_MUST_CHECK int content_sync_late_locked(struct content *c);
 void content_take_kind_locked(struct inode *inode, struct content *c,
 			      enum cubby_kind kind);
 CUBBY_MUST_CHECK int content_pin_locked(struct mount *m, struct inode *inode,

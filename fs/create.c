@@ -2,8 +2,9 @@
 /*
  * New files and directories.
  *
- * A file with an entry name begins as a draft, which only this mount knows; any
- * other is a plain file in the store at once.
+ * A file with an entry name begins as a draft, which only this mount knows, and
+ * so does a temporary one (temporary.c); any other is a plain file in the store
+ * at once.
  *
  * The kernel asks to create when it believes that the name does not exist.
  * Another process may have made it meanwhile; then the request is answered as
@@ -18,6 +19,7 @@
 #include "ops.h"
 #include "pending.h"
 #include "reply.h"
+#include "temporary.h"
 
 /* How often a name may come and go while it is created. */
 #define TRIES 8
@@ -28,7 +30,8 @@ struct request {
 	const char *name;
 	int flags; /* of open(2) */
 	struct cubby_owner owner;
-	pid_t by; /* the thread that creates it */
+	pid_t by;     /* the thread that creates it */
+	bool is_node; /* mknod(2) */
 };
 
 /* Answer with what has the name already. -EAGAIN: it has gone. */
@@ -69,8 +72,10 @@ static int existing_open(const struct request *q,
 static int draft_enter(const struct request *q, struct cubby_draft *draft,
 		       struct fuse_entry_param *ret_entry)
 {
+	bool temporary = !cubby_name_is_entry(q->name);
+	enum cubby_kind kind = temporary ? CUBBY_PLAIN : CUBBY_ENTRY;
 	struct fuse_entry_param e = {.ino = cubby_draft_id(draft)};
-	struct inode *inode = inode_new(e.ino, CUBBY_ENTRY, q->parent, q->name);
+	struct inode *inode = inode_new(e.ino, kind, q->parent, q->name);
 	struct content *c = content_new();
 	int r = -ENOMEM;
 
@@ -80,12 +85,18 @@ static int draft_enter(const struct request *q, struct cubby_draft *draft,
 		c->attr.gid = q->owner.gid;
 		c->fd = cubby_draft_fd(draft);
 		c->draft = draft;
-		author_note(&c->author, q->by);
+		if (temporary)
+			c->temporary_s = temporary_now_s();
+		else
+			author_note(&c->author, q->by);
 		atomic_store(&inode->content, c);
 		r = inode_stat(q->m, inode, &e.attr, &e.attr_timeout);
 		if (r == 0)
 			r = pending_enter(q->m, inode);
 		if (r == 0) {
+			if (temporary)
+				e.entry_timeout =
+					mount_entry_timeout(q->m, kind);
 			*ret_entry = e;
 			return 0;
 		}
@@ -111,7 +122,7 @@ static int draft_create(const struct request *q,
 		return existing_open(q, ret_entry);
 
 	r = cubby_lookup(q->m->store, q->parent, q->name, &attr);
-	if (r == 0 && (attr.kind == CUBBY_DIRECTORY || q->flags & O_EXCL ||
+	if (r == 0 && (attr.kind != CUBBY_ENTRY || q->flags & O_EXCL ||
 		       !(q->flags & O_TRUNC)))
 		return existing_open(q, ret_entry);
 	if (r == -ENOENT) /* of the name; the directory must be there */
@@ -167,9 +178,12 @@ static int file_create(const struct request *q,
 {
 	int r = -EAGAIN;
 
+	bool is_draft = cubby_name_is_entry(q->name) ||
+			(!q->is_node && temporary_has_name(q->name));
+
 	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
-		r = cubby_name_is_entry(q->name) ? draft_create(q, ret_entry)
-						 : plain_create(q, ret_entry);
+		r = is_draft ? draft_create(q, ret_entry)
+			     : plain_create(q, ret_entry);
 	return r == -EAGAIN ? -ENOENT : r;
 }
 
@@ -189,7 +203,8 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 			    name,
 			    fi->flags,
 			    owner_of(req, mode),
-			    fuse_req_ctx(req)->pid};
+			    fuse_req_ctx(req)->pid,
+			    false};
 	struct fuse_entry_param e;
 	int r = access_check(req);
 
@@ -211,7 +226,7 @@ void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 	      dev_t device)
 {
 	struct request q = {mount_of(req),	 parent, name, O_EXCL,
-			    owner_of(req, mode), 0};
+			    owner_of(req, mode), 0,	 true};
 	struct fuse_entry_param e;
 	int r = access_check(req);
 

@@ -309,14 +309,16 @@ static int kept_attr(struct content *c, struct cubby_attr *ret_attr)
 }
 
 /* Returns 1 when there is a draft and `*ret_st` is set. */
-static int draft_stat(struct inode *inode, struct content *c,
-		      struct stat *ret_st)
+static int draft_stat(struct mount *m, struct inode *inode, struct content *c,
+		      struct stat *ret_st, double *ret_timeout_s)
 {
 	int r = 0;
 
 	pthread_rwlock_rdlock(&c->lock);
 	if (c->draft) {
 		r = fstat(c->fd, ret_st) == 0 ? 1 : -errno;
+		*ret_timeout_s =
+			c->temporary_s ? mount_attr_timeout(m, CUBBY_PLAIN) : 0;
 		ret_st->st_ino = inode->id;
 		ret_st->st_mode = S_IFREG | (c->attr.mode & 07777);
 		ret_st->st_nlink = 1;
@@ -336,8 +338,7 @@ int inode_stat(struct mount *m, struct inode *inode, struct stat *ret_st,
 	int r;
 
 	if (c) {
-		r = draft_stat(inode, c, ret_st);
-		*ret_timeout_s = 0;
+		r = draft_stat(m, inode, c, ret_st, ret_timeout_s);
 		if (r != 0)
 			return r < 0 ? r : 0;
 	}

@@ -12,6 +12,8 @@
  * names are asked for again, because an answer that was on its way meanwhile
  * may have brought one back.
  *
+ * Temporary files are drafts as well, and are found here (temporary.c).
+ *
  * Invariants
  *   1. One pending draft per (parent, name), found in mount.pending by it.
  *   2. PENDING_PUBLISHING means: not in the table of inodes any more, and
@@ -67,7 +69,9 @@ static int add_locked(struct mount *m, struct inode *inode)
 		return -EEXIST;
 	bucket = bucket_of(m, inode->parent, inode->name);
 	content_of(inode)->pending_next = *bucket;
-	content_of(inode)->state = PENDING_WRITING;
+	content_of(inode)->state = content_of(inode)->temporary_s
+					   ? PENDING_TEMPORARY
+					   : PENDING_WRITING;
 	*bucket = inode;
 	m->pending_count++;
 	return 0;
@@ -130,14 +134,73 @@ int pending_add(struct mount *m, struct inode *inode)
 	return r;
 }
 
-void pending_remove(struct mount *m, struct inode *inode)
+/* Is it pending, and nobody is publishing it? */
+static bool is_at_rest_locked(struct inode *inode)
 {
+	struct content *c = content_of(inode);
+
+	return c &&
+	       (c->state == PENDING_WRITING || c->state == PENDING_TEMPORARY);
+}
+
+bool pending_remove(struct mount *m, struct inode *inode)
+{
+	bool removed;
+
 	if (!inode)
-		return;
+		return false;
 	pthread_mutex_lock(&m->lock);
-	if (content_of(inode) && content_of(inode)->state == PENDING_WRITING)
+	removed = is_at_rest_locked(inode);
+	if (removed)
 		remove_locked(m, inode);
 	pthread_mutex_unlock(&m->lock);
+	return removed;
+}
+
+bool pending_claim(struct mount *m, struct inode *inode)
+{
+	bool claimed;
+
+	pthread_mutex_lock(&m->lock);
+	claimed = content_of(inode)->state == PENDING_TEMPORARY;
+	if (claimed)
+		content_of(inode)->state = PENDING_PUBLISHING;
+	pthread_mutex_unlock(&m->lock);
+	return claimed;
+}
+
+void pending_settle(struct mount *m, struct inode *inode, bool is_stored)
+{
+	pthread_mutex_lock(&m->lock);
+	if (is_stored) {
+		remove_locked(m, inode);
+	} else {
+		content_of(inode)->state = PENDING_TEMPORARY;
+		pthread_cond_broadcast(&m->settled);
+	}
+	pthread_mutex_unlock(&m->lock);
+}
+
+size_t pending_find_old(struct mount *m, int64_t time_s, struct inode **inodes,
+			size_t max)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&m->lock);
+	for (size_t i = 0; m->pending_count && i < MOUNT_PENDING_BUCKETS; i++) {
+		struct inode *inode = m->pending[i];
+
+		for (; inode; inode = content_of(inode)->pending_next) {
+			if (n == max ||
+			    content_of(inode)->state != PENDING_TEMPORARY ||
+			    content_of(inode)->temporary_s > time_s)
+				continue;
+			inode->refs++;
+			inodes[n++] = inode;
+		}
+	}
+	pthread_mutex_unlock(&m->lock);
+	return n;
 }
 
 bool pending_any_in(struct mount *m, uint64_t dir)
@@ -170,8 +233,8 @@ static void publish_content(struct mount *m, struct inode *inode)
 	owner = (struct cubby_owner){c->attr.mode, c->attr.uid, c->attr.gid};
 	replaces =
 		cubby_lookup(m->store, inode->parent, inode->name, &old) == 0;
-	if (cubby_draft_publish(c->draft, inode->parent, inode->name, &owner,
-				&attr) == 0) {
+	if (c->draft && cubby_draft_publish(c->draft, inode->parent,
+					    inode->name, &owner, &attr) == 0) {
 		c->draft = NULL;
 		c->fd = -1;
 		if (replaces)
@@ -195,9 +258,9 @@ static bool claim_locked(struct mount *m, struct inode *inode)
 {
 	struct content *c = content_of(inode);
 
-	if (!c || c->state != PENDING_WRITING)
+	if (!is_at_rest_locked(inode))
 		return false;
-	if (atomic_load(&c->error)) {
+	if (atomic_load(&c->error) && c->state == PENDING_WRITING) {
 		remove_locked(m, inode);
 		return false;
 	}
@@ -264,8 +327,11 @@ void pending_forget_many(struct mount *m, const struct fuse_forget_data *data,
 
 void pending_announce(struct mount *m, uint64_t parent, const char *name)
 {
+	struct inode *inode;
+
 	pthread_mutex_lock(&m->lock);
-	if (m->pending_count && find_locked(m, parent, name))
+	inode = m->pending_count ? find_locked(m, parent, name) : NULL;
+	if (inode && content_of(inode)->state != PENDING_TEMPORARY)
 		notify_name(m, parent, name);
 	pthread_mutex_unlock(&m->lock);
 }
@@ -277,7 +343,8 @@ void pending_announce_all(struct mount *m)
 		struct inode *inode = m->pending[i];
 
 		for (; inode; inode = content_of(inode)->pending_next)
-			notify_name(m, inode->parent, inode->name);
+			if (content_of(inode)->state != PENDING_TEMPORARY)
+				notify_name(m, inode->parent, inode->name);
 	}
 	pthread_mutex_unlock(&m->lock);
 }

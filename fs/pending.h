@@ -35,8 +35,19 @@ CUBBY_MUST_CHECK int pending_enter(struct mount *m, struct inode *inode);
 CUBBY_MUST_CHECK int pending_add(struct mount *m, struct inode *inode);
 
 /* Take the name away: the draft is dropped when it is forgotten. No effect on
- * what is not pending. Accepts NULL. */
-void pending_remove(struct mount *m, struct inode *inode);
+ * what is not pending. Accepts NULL. Returns whether it was pending. */
+bool pending_remove(struct mount *m, struct inode *inode);
+
+/*
+ * For temporary.c. Claim a temporary file, to put it into the store: who asks
+ * for its name waits. False: it is none any more. Settle it: it has the name in
+ * the store now, or all is as it was. Find some made before `time_s`, each with
+ * one use.
+ */
+bool pending_claim(struct mount *m, struct inode *inode);
+void pending_settle(struct mount *m, struct inode *inode, bool is_stored);
+size_t pending_find_old(struct mount *m, int64_t time_s, struct inode **inodes,
+			size_t max);
 
 /* Does the directory have pending drafts? */
 bool pending_any_in(struct mount *m, uint64_t dir);

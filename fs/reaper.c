@@ -22,6 +22,7 @@
 #include "content.h"
 #include "notify.h"
 #include "readers.h"
+#include "temporary.h"
 
 #define POLL_NS (100L * 1000 * 1000)
 #define PINS_WITHOUT_WAIT 16u
@@ -158,6 +159,7 @@ static void *reaper_run(void *arg)
 		}
 		readers_drop_idle(m->readers);
 		content_close_idle(m);
+		temporary_store_old(m);
 	}
 	return NULL;
 }

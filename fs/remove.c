@@ -14,9 +14,20 @@ static int file_unlink(struct mount *m, uint64_t parent, const char *name)
 {
 	struct inode *pending = pending_find(m, parent, name, false);
 	struct cubby_attr attr;
-	bool stored = cubby_lookup(m->store, parent, name, &attr) == 0;
-	int r = cubby_unlink(m->store, parent, name);
+	bool stored;
+	int r;
 
+	/* The store has it, or has nothing of that name. */
+	if (pending && inode_kind(pending) == CUBBY_PLAIN) {
+		bool removed = pending_remove(m, pending);
+
+		inode_put(m, pending);
+		if (removed)
+			return 0;
+		pending = pending_find(m, parent, name, false);
+	}
+	stored = cubby_lookup(m->store, parent, name, &attr) == 0;
+	r = cubby_unlink(m->store, parent, name);
 	if (r == 0 && stored)
 		inode_mark_unnamed(m, attr.id);
 	if (r == -ENOENT && pending)

@@ -30,6 +30,10 @@
 #include "pending.h"
 #include "readers.h"
 #include "reply.h"
+#include "temporary.h"
+
+/* How often the source may go into the store while it is renamed. */
+#define TRIES 8
 
 struct move {
 	struct mount *m;
@@ -77,23 +81,23 @@ static int draft_publish_locked(const struct move *v, struct inode *inode,
 				struct content *c)
 {
 	struct cubby_owner owner = {c->attr.mode, c->attr.uid, c->attr.gid};
+	bool is_entry = cubby_name_is_entry(v->new_name);
 	struct cubby_attr attr;
-	int r = atomic_load(&c->error);
+	int r = 0;
 
-	if (!c->draft)
-		return -ENOENT;
+	if (!c->draft) /* another thread has put it into the store */
+		return -EAGAIN;
+	if (is_entry || !c->temporary_s)
+		r = atomic_load(&c->error);
+	else
+		r = content_sync_late_locked(c);
 	if (r < 0)
 		return r;
 	r = cubby_draft_publish(c->draft, v->new_parent, v->new_name, &owner,
 				&attr);
 	if (r < 0)
 		return r;
-	c->draft = NULL;
-	c->fd = -1;
-	author_forget(&c->author);
-	c->attr = attr;
-	atomic_store(&inode->store_id, attr.id);
-	atomic_store(&inode->kind, (uint8_t)attr.kind);
+	content_published_locked(inode, c, &attr);
 	/* The reaper is told of the store's id, under which it finds no
 	 * inode. Without a pin the store is asked, as long as it knows. */
 	if (attr.id != inode->id)
@@ -106,18 +110,21 @@ static int draft_rename(const struct move *v, struct inode *inode,
 {
 	struct content *c = atomic_load(&inode->content);
 	uint64_t replaced = replaced_id(v);
+	bool is_revision;
 	int r;
 
 	if (!v->replaces && replaced)
 		return -EEXIST;
 	pthread_rwlock_wrlock(&c->lock);
+	is_revision = !c->temporary_s;
 	r = draft_publish_locked(v, inode, c);
 	pthread_rwlock_unlock(&c->lock);
 	if (r < 0)
 		return r;
 	note_moved(v, replaced, target);
 	pending_remove(v->m, inode);
-	remove_older(v);
+	if (is_revision)
+		remove_older(v);
 	inode_set_place(v->m, inode, v->new_parent, v->new_name);
 	if (atomic_load(&inode->store_id) != inode->id)
 		notify_name(v->m, v->new_parent, v->new_name);
@@ -187,13 +194,16 @@ static int stored_rename(const struct move *v, struct inode *target)
 	return r;
 }
 
-static int move_run(const struct move *v)
+static int move_once(const struct move *v)
 {
 	struct inode *inode = pending_find(v->m, v->parent, v->name, false);
 	struct inode *target =
 		pending_find(v->m, v->new_parent, v->new_name, false);
 	int r;
 
+	/* Not to come into the store after what replaces it. */
+	if (target != inode)
+		temporary_store(v->m, target);
 	if (target && !v->replaces)
 		r = -EEXIST;
 	else if (inode && inode == target)
@@ -205,6 +215,15 @@ static int move_run(const struct move *v)
 	inode_put(v->m, inode);
 	inode_put(v->m, target);
 	return r;
+}
+
+static int move_run(const struct move *v)
+{
+	int r = -EAGAIN;
+
+	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
+		r = move_once(v);
+	return r == -EAGAIN ? -ENOENT : r;
 }
 
 /* A rename that is done by the flusher, with a copy of the names. */
