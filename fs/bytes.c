@@ -130,6 +130,12 @@ static int mark(struct content *c, int r)
 	return r;
 }
 
+/* Does the draft need a file for so many bytes? */
+static bool must_grow(const struct content *c, uint64_t size)
+{
+	return c->draft && cubby_draft_must_grow(c->draft, size);
+}
+
 int content_write(struct mount *m, struct inode *inode, const void *data,
 		  size_t size, uint64_t offset, pid_t by)
 {
@@ -143,7 +149,7 @@ int content_write(struct mount *m, struct inode *inode, const void *data,
 		pthread_rwlock_rdlock(&c->lock);
 		if (c->draft && !c->temporary_s)
 			author_note(&c->author, by);
-		if (c->fd >= 0)
+		if (c->fd >= 0 && !must_grow(c, offset + size))
 			r = mark(c, write_all(c->fd, data, size, offset));
 		pthread_rwlock_unlock(&c->lock);
 		if (r != -EAGAIN)
@@ -151,6 +157,11 @@ int content_write(struct mount *m, struct inode *inode, const void *data,
 
 		pthread_rwlock_wrlock(&c->lock);
 		r = revise_open_locked(m, inode, c, false);
+		if (r >= 0 && must_grow(c, offset + size)) {
+			int grown = cubby_draft_grow(c->draft, offset + size);
+
+			r = mark(c, grown) < 0 ? grown : r;
+		}
 		pthread_rwlock_unlock(&c->lock);
 		if (r < 0)
 			return r;
@@ -190,6 +201,8 @@ int content_truncate(struct mount *m, struct inode *inode, uint64_t size,
 	r = announce = revise_open_locked(m, inode, c, size == 0);
 	if (c->draft && !c->temporary_s)
 		author_note(&c->author, by);
+	if (r >= 0 && must_grow(c, size))
+		r = cubby_draft_grow(c->draft, size);
 	if (r >= 0) {
 		r = ftruncate(c->fd, (off_t)size) == 0 ? 0 : -errno;
 		if (r < 0)
@@ -207,7 +220,7 @@ int content_allocate(struct mount *m, struct inode *inode, int mode,
 		     uint64_t offset, uint64_t size)
 {
 	struct content *c = content_obtain(m, inode);
-	int r = -EOPNOTSUPP;
+	int r;
 
 	if (!c)
 		return -ENOMEM;
@@ -217,13 +230,13 @@ int content_allocate(struct mount *m, struct inode *inode, int mode,
 		r = open_plain(m, inode);
 		if (r < 0)
 			return r;
-		r = -EOPNOTSUPP;
 	}
-	pthread_rwlock_rdlock(&c->lock);
-	if (c->fd >= 0)
-		r = fallocate(c->fd, mode, (off_t)offset, (off_t)size) == 0
-			    ? 0
-			    : -errno;
+	pthread_rwlock_wrlock(&c->lock);
+	r = c->fd < 0 ? -EOPNOTSUPP : 0;
+	if (r == 0 && must_grow(c, offset + size))
+		r = cubby_draft_grow(c->draft, offset + size);
+	if (r == 0 && fallocate(c->fd, mode, (off_t)offset, (off_t)size) < 0)
+		r = -errno;
 	pthread_rwlock_unlock(&c->lock);
 	return r;
 }

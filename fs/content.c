@@ -147,9 +147,14 @@ void content_published_locked(struct inode *inode, struct content *c,
 
 int content_sync_late_locked(struct content *c)
 {
-	if (c->is_sync_wanted && fdatasync(c->fd) < 0)
-		return -errno;
-	return 0;
+	int r = 0;
+
+	if (!c->is_sync_wanted)
+		return 0;
+	r = cubby_draft_grow(c->draft, UINT64_MAX);
+	if (r == 0 && fdatasync(c->fd) < 0)
+		r = -errno;
+	return r;
 }
 
 void content_take_kind_locked(struct inode *inode, struct content *c,

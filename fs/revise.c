@@ -48,7 +48,9 @@ static int draft_begin(struct mount *m, struct inode *inode, struct content *c,
 	if (r < 0)
 		return r;
 	if (c->pin && !empty) {
-		r = copy_pin(c->pin, cubby_draft_fd(draft));
+		r = cubby_draft_grow(draft, UINT64_MAX);
+		if (r == 0)
+			r = copy_pin(c->pin, cubby_draft_fd(draft));
 		if (r < 0) {
 			cubby_draft_drop(draft);
 			return r;

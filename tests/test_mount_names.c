@@ -83,7 +83,8 @@ Test(mount_names, any_other_name_is_an_ordinary_file)
 		MUST(file_is(site_path(&site, names[i]), names[i], size));
 	}
 	MUST_BE(box_stats(&site.box).entries, 0);
-	MUST_BE(box_stats(&site.box).plain_files, count);
+	/* A temporary file is in the store when it is a second old. */
+	MUST(WITHIN_MS(5000, box_stats(&site.box).plain_files == count));
 	mounted_stop(&site.mount);
 	mounted_start(&site.mount, site.box.path, NULL);
 	for (size_t i = 0; i < count; i++) {

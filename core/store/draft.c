@@ -21,6 +21,7 @@ struct cubby_draft {
 	struct cubby *store;
 	uint64_t id;
 	int fd;
+	bool is_file; /* below drafts/; otherwise in memory */
 };
 
 int draft_create_file(struct cubby *store, uint64_t id)
@@ -122,6 +123,64 @@ int draft_load(struct cubby *store, uint64_t entry, int fd)
 	return size < 0 ? (int)size : r;
 }
 
+static int copy_all(int from, int to)
+{
+	SCOPED_FREE uint8_t *buffer = malloc(FRAME_SIZE);
+	uint64_t offset = 0;
+	ssize_t size = buffer ? 1 : -ENOMEM;
+	int r = 0;
+
+	while (r == 0 && size > 0) {
+		size = sys_pread(from, buffer, FRAME_SIZE, offset);
+		if (size > 0)
+			r = sys_pwrite(to, buffer, (size_t)size, offset);
+		if (size > 0)
+			offset += (uint64_t)size;
+	}
+	return size < 0 ? (int)size : r;
+}
+
+/* Make the file of a draft, which shows by its lock that it is alive. */
+static int make_file(struct cubby_draft *draft)
+{
+	int fd = draft_create_file(draft->store, draft->id);
+	int r = fd < 0 ? fd : sys_lock_byte(fd, DRAFT_LOCK);
+
+	if (r < 0 && fd >= 0) {
+		draft_delete_file(draft->store, draft->id);
+		sys_close(&fd);
+	}
+	return r < 0 ? r : fd;
+}
+
+bool cubby_draft_must_grow(const struct cubby_draft *draft, uint64_t size)
+{
+	return !draft->is_file && size > SMALL_MAX;
+}
+
+int cubby_draft_grow(struct cubby_draft *draft, uint64_t size)
+{
+	SCOPED_FD int fd = -1;
+	struct stat st;
+	int r;
+
+	if (!cubby_draft_must_grow(draft, size))
+		return 0;
+	fd = make_file(draft);
+	if (fd < 0)
+		return fd;
+	r = sys_fstat(draft->fd, &st);
+	if (r == 0 && st.st_size > 0)
+		r = copy_all(draft->fd, fd);
+	if (r == 0)
+		r = sys_redirect(draft->fd, fd);
+	if (r < 0)
+		draft_delete_file(draft->store, draft->id);
+	else
+		draft->is_file = true;
+	return r;
+}
+
 int cubby_draft_new(struct cubby *store, uint64_t base,
 		    struct cubby_draft **ret_draft)
 {
@@ -135,13 +194,12 @@ int cubby_draft_new(struct cubby *store, uint64_t base,
 		return -ENOMEM;
 	draft->store = store;
 	r = store_new_id(store, &draft->id);
-	draft->fd = r < 0 ? r : draft_create_file(store, draft->id);
-	if (draft->fd < 0) {
-		r = draft->fd;
-		free(draft);
-		return r;
+	draft->fd = r < 0 || base != 0 ? -1 : sys_create_in_memory();
+	if (r == 0 && draft->fd < 0) {
+		draft->fd = make_file(draft);
+		draft->is_file = draft->fd >= 0;
+		r = draft->is_file ? 0 : draft->fd;
 	}
-	r = sys_lock_byte(draft->fd, DRAFT_LOCK);
 	if (r == 0 && base != 0)
 		r = draft_load(store, base, draft->fd);
 	if (r < 0) {
@@ -167,8 +225,10 @@ static int publish_plain(struct cubby_draft *draft, uint64_t parent,
 			 struct record *ret_record)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
-	int r = update_begin(draft->store, &update);
+	int r = cubby_draft_grow(draft, UINT64_MAX);
 
+	if (r == 0)
+		r = update_begin(draft->store, &update);
 	*ret_record = (struct record){
 		.kind = CUBBY_PLAIN,
 		.mode = draft_mode(owner->mode),
@@ -188,8 +248,13 @@ static int publish_entry(struct cubby_draft *draft, uint64_t parent,
 {
 	SCOPED_PUBLICATION struct publication publication = {.draft_fd = -1};
 	SCOPED_UPDATE struct update update = {.store = NULL};
-	int r;
+	struct stat st;
+	int r = sys_fstat(draft->fd, &st);
 
+	if (r == 0)
+		r = cubby_draft_grow(draft, (uint64_t)st.st_size);
+	if (r < 0)
+		return r;
 	r = publication_from_draft(&publication, draft->store, draft->id,
 				   draft->fd, parent, name);
 	if (r == 0)
@@ -206,7 +271,8 @@ static int publish_entry(struct cubby_draft *draft, uint64_t parent,
 	if (r < 0)
 		return r;
 	publication.encoder.is_published = true;
-	draft_delete_file(draft->store, draft->id);
+	if (draft->is_file)
+		draft_delete_file(draft->store, draft->id);
 	figures_add(draft->store->figures, parent, publication.record.size);
 	*ret_record = publication.record;
 	return 0;
@@ -242,7 +308,7 @@ void cubby_draft_drop(struct cubby_draft *draft)
 {
 	if (!draft)
 		return;
-	if (store_verify_process(draft->store) == 0)
+	if (draft->is_file && store_verify_process(draft->store) == 0)
 		draft_delete_file(draft->store, draft->id);
 	sys_close(&draft->fd);
 	free(draft);

@@ -202,7 +202,12 @@ int update_replace_bytes(struct update *update, const struct node *node,
 	record.check = bytes->check;
 	count(&update->totals, &node->record, -1);
 	count(&update->totals, &record, 1);
-	r = update_drop_bytes(update, node->id, &node->record);
+	r = enlist(update, node->id, &node->record, -1);
+	record.rank = room_rank(update, &record);
+	if (r == 0)
+		r = enlist(update, node->id, &record, 1);
+	if (r == 0)
+		r = update_drop_bytes(update, node->id, &node->record);
 	return r < 0 ? r : nodes_put(update->txn, node->id, &record);
 }
 

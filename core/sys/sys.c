@@ -41,6 +41,18 @@ int sys_create(int dir_fd, const char *path, int flags)
 	return result(fd);
 }
 
+int sys_create_in_memory(void)
+{
+	int fd = memfd_create("cubby", MFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int sys_redirect(int fd, int to)
+{
+	return dup3(to, fd, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
 void sys_close(int *fd)
 {
 	/* Linux releases the descriptor whatever close answers; what could

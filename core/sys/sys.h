@@ -19,6 +19,11 @@
 CUBBY_MUST_CHECK int sys_open(int dir_fd, const char *path, int flags);
 CUBBY_MUST_CHECK int sys_create(int dir_fd, const char *path, int flags);
 
+/* A file that is only in memory, and ends with its last descriptor. */
+CUBBY_MUST_CHECK int sys_create_in_memory(void);
+/* Make the descriptor `fd` one of the open file `to`. */
+CUBBY_MUST_CHECK int sys_redirect(int fd, int to);
+
 /* Close and set to -1; a descriptor below 0 is left alone. */
 void sys_close(int *fd);
 #define SCOPED_FD __attribute__((cleanup(sys_close)))

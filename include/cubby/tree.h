@@ -235,6 +235,18 @@ CUBBY_API uint64_t cubby_draft_id(const struct cubby_draft *draft);
 CUBBY_API int cubby_draft_fd(const struct cubby_draft *draft);
 
 /*
+ * A draft is in memory as long as it is small, and then in a file. Before it
+ * gets longer than it was, to `size` bytes: must it grow, and let it. The
+ * descriptor stays the same, but nobody may be writing to it meanwhile. Who
+ * does not care loses nothing but memory.
+ * Returns 0, a common error, or one of write(2), and the draft is as it was.
+ */
+CUBBY_API bool cubby_draft_must_grow(const struct cubby_draft *draft,
+				     uint64_t size);
+CUBBY_API CUBBY_MUST_CHECK int cubby_draft_grow(struct cubby_draft *draft,
+						uint64_t size);
+
+/*
  * Publish what the draft's file holds as `name` in `parent`, replacing a file
  * of that name. An entry name makes an entry, any other name a plain file.
  *
