@@ -50,7 +50,10 @@ static int file_pays(int fd, uint64_t size)
 /* Fill the frame table of raw content. */
 static int check_file(int fd, struct footer *footer)
 {
-	SCOPED_FREE uint8_t *raw = malloc(FRAME_SIZE);
+	/* A smaller one than a frame's does not come from the kernel. */
+	SCOPED_FREE uint8_t *raw =
+		malloc(footer->size < FRAME_SIZE ? (size_t)footer->size + 1
+						 : FRAME_SIZE);
 
 	if (!raw)
 		return -ENOMEM;
@@ -121,22 +124,25 @@ static int adopt(struct publication *publication, uint64_t id, uint64_t size,
 	return r < 0 ? r : link_blob(publication->encoder.store, id);
 }
 
-static int encode_file(struct encoder *encoder, int fd)
+/* `expected` is how long the file was a moment ago. One byte more than that is
+ * asked for, so that a small file is read by one call. */
+static int encode_file(struct encoder *encoder, int fd, uint64_t expected)
 {
-	SCOPED_FREE uint8_t *raw = malloc(FRAME_SIZE);
+	size_t capacity =
+		expected < FRAME_SIZE ? (size_t)expected + 1 : FRAME_SIZE;
+	SCOPED_FREE uint8_t *raw = malloc(capacity);
 	ssize_t size;
 	int r;
 
 	if (!raw)
 		return -ENOMEM;
-	for (;;) {
-		size = sys_pread(fd, raw, FRAME_SIZE, encoder->size);
+	do {
+		size = sys_pread(fd, raw, capacity, encoder->size);
 		if (size <= 0)
 			return (int)size;
 		r = encoder_write(encoder, raw, (size_t)size);
-		if (r < 0)
-			return r;
-	}
+	} while (r == 0 && (size_t)size == capacity);
+	return r;
 }
 
 static int from_file(struct publication *publication, uint64_t id, int fd,
@@ -163,7 +169,7 @@ static int from_file(struct publication *publication, uint64_t id, int fd,
 			return adopt(publication, id, (uint64_t)file.st_size,
 				     origin);
 	}
-	r = encode_file(&publication->encoder, fd);
+	r = encode_file(&publication->encoder, fd, (uint64_t)file.st_size);
 	if (r == 0)
 		r = encoder_finish(&publication->encoder, origin,
 				   &publication->record);
