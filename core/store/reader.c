@@ -81,6 +81,11 @@ static int open_small(struct cubby_reader *reader, struct index_txn *txn,
 	struct frame *frame;
 	int r = 0;
 
+	/* The check is of the stored bytes, not of the record. What does not
+	 * get smaller is stored raw, so that neither another codec nor another
+	 * size makes other bytes of them; nor no bytes of some. */
+	if (record->codec == CODEC_ZSTD && record->stored_size >= record->size)
+		return -EBADMSG;
 	reader->payload = malloc(size + 1);
 	frame = malloc(sizeof(*frame));
 	if (!reader->payload || !frame) {
