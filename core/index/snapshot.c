@@ -103,7 +103,7 @@ int snapshot_read(const char *path, struct snapshot *ret_snapshot)
 		return -ENOMEM;
 	if (dir_fd < 0)
 		return dir_fd;
-	fd = sys_open(dir_fd, "steady", O_RDONLY);
+	fd = sys_open_file(dir_fd, "steady", O_RDONLY);
 	if (fd < 0)
 		return fd;
 	n = sys_pread(fd, bytes, room, 0);
@@ -121,7 +121,7 @@ int snapshot_write(const char *path, const struct snapshot *snapshot)
 		return -ENOMEM;
 	if (dir_fd < 0)
 		return dir_fd;
-	fd = sys_create(dir_fd, "steady.new", O_WRONLY | O_TRUNC);
+	fd = sys_create_new(dir_fd, "steady.new", O_WRONLY);
 	if (fd < 0)
 		return fd;
 	r = sys_pwrite(fd, bytes, encode(snapshot, bytes), 0);

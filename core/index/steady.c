@@ -147,7 +147,7 @@ static int recover(const char *path, bool read_only)
 		return r;
 	if (instance_equal(&instance, &snapshot->instance))
 		return 0;
-	fd = sys_open(AT_FDCWD, file, read_only ? O_RDONLY : O_RDWR);
+	fd = sys_open_file(AT_FDCWD, file, read_only ? O_RDONLY : O_RDWR);
 	if (fd < 0)
 		return fd;
 	r = is_at_snapshot(fd, snapshot);
@@ -168,7 +168,7 @@ int steady_open(const char *path, bool read_only, int *ret_fd)
 
 	if (r < 0)
 		return r;
-	fd = read_only ? sys_open(AT_FDCWD, file, O_RDONLY)
+	fd = read_only ? sys_open_file(AT_FDCWD, file, O_RDONLY)
 		       : sys_create(AT_FDCWD, file, O_RDWR);
 	if (fd < 0)
 		return fd;

@@ -37,8 +37,8 @@ int draft_open_file(struct cubby *store, uint64_t id)
 	char path[LAYOUT_PATH_SIZE];
 
 	layout_draft(id, path);
-	return sys_open(store->dir_fd, path,
-			store->read_only ? O_RDONLY : O_RDWR);
+	return sys_open_file(store->dir_fd, path,
+			     store->read_only ? O_RDONLY : O_RDWR);
 }
 
 void draft_delete_file(struct cubby *store, uint64_t id)

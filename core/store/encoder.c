@@ -92,16 +92,16 @@ static int create_blob(struct cubby *store, uint64_t id, enum codec codec)
 	int r;
 
 	layout_blob(id, codec, path);
-	/* Truncate: a dead process may have left one, from before the id was
+	/* A dead process may have left one, from before the id was
 	 * published. */
-	fd = sys_create(store->dir_fd, path, O_WRONLY | O_TRUNC);
+	fd = sys_create_new(store->dir_fd, path, O_WRONLY);
 	if (fd != -ENOENT)
 		return fd;
 	layout_blob_directory(id, directory);
 	r = sys_mkdir(store->dir_fd, directory);
 	if (r < 0 && r != -EEXIST)
 		return r;
-	return sys_create(store->dir_fd, path, O_WRONLY | O_TRUNC);
+	return sys_create_new(store->dir_fd, path, O_WRONLY);
 }
 
 static int add_row(struct encoder *encoder, const void *stored, size_t size)

@@ -38,7 +38,7 @@ static void keep(struct update *update, uint64_t id,
 		return;
 	r = small_get(update->txn, id, data, (size_t)record->stored_size);
 	if (r == 0) {
-		SCOPED_FD int fd = sys_create(dir_fd, target, O_WRONLY);
+		SCOPED_FD int fd = sys_create_new(dir_fd, target, O_WRONLY);
 
 		if (fd >= 0)
 			IGNORE(sys_pwrite(fd, data, (size_t)record->stored_size,

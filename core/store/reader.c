@@ -199,9 +199,9 @@ static int open_blob(struct cubby_reader *reader, const struct record *record)
 	int fd;
 
 	layout_blob(reader->id, record->codec, path);
-	fd = sys_open(reader->store->dir_fd, path, O_RDONLY | O_NONBLOCK);
+	fd = sys_open_file(reader->store->dir_fd, path, O_RDONLY);
 	if (fd < 0)
-		return fd == -ELOOP ? -EBADMSG : fd;
+		return fd;
 	reader->fd = fd;
 	if (record->stored_size > WHOLE_MAX)
 		return open_large(reader, fd, record);

@@ -2,10 +2,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -19,26 +22,91 @@ static int result(int r)
 	return r < 0 ? -errno : r;
 }
 
-int sys_open(int dir_fd, const char *path, int flags)
+static int open_strictly(int dir_fd, const char *path, int flags, mode_t mode)
 {
+	const struct open_how how = {
+		.flags = (unsigned)(flags | O_CLOEXEC | O_NOFOLLOW),
+		.mode = mode,
+		.resolve = RESOLVE_NO_SYMLINKS,
+	};
 	int fd;
 
 	do
-		fd = openat(dir_fd, path, flags | O_CLOEXEC | O_NOFOLLOW);
+		fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
+	while (fd < 0 && errno == EINTR);
+	if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+		return result(fd);
+	/* Before Linux 5.6, or where a sandbox does not know the call: only
+	 * the last part is looked at. */
+	do
+		fd = openat(dir_fd, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
 	while (fd < 0 && errno == EINTR);
 	return result(fd);
 }
 
+int sys_open(int dir_fd, const char *path, int flags)
+{
+	return open_strictly(dir_fd, path, flags, 0);
+}
+
+static int open_file(int dir_fd, const char *path, int flags, mode_t mode)
+{
+	int fd = open_strictly(dir_fd, path, flags | O_NONBLOCK, mode);
+	struct stat file;
+
+	if (fd == -ELOOP || fd == -EISDIR || fd == -ENOTDIR || fd == -ENXIO)
+		return -EBADMSG;
+	if (fd >= 0 && (fstat(fd, &file) < 0 || !S_ISREG(file.st_mode))) {
+		sys_close(&fd);
+		return -EBADMSG;
+	}
+	return fd;
+}
+
+int sys_open_file(int dir_fd, const char *path, int flags)
+{
+	return open_file(dir_fd, path, flags, 0);
+}
+
 int sys_create(int dir_fd, const char *path, int flags)
 {
+	return open_file(dir_fd, path, flags | O_CREAT, FILE_MODE);
+}
+
+int sys_create_new(int dir_fd, const char *path, int flags)
+{
+	int fd = sys_create(dir_fd, path, flags | O_EXCL);
+	int r;
+
+	if (fd != -EEXIST)
+		return fd;
+	r = sys_unlink(dir_fd, path);
+	return r < 0 ? r : sys_create(dir_fd, path, flags | O_EXCL);
+}
+
+/* The directory of a name, and the last part of its path, for the calls that
+ * follow symlinks on the way. */
+struct parent {
+	int fd;
+	const char *name;
+};
+
+static int parent_open(int dir_fd, const char *path, struct parent *ret_parent)
+{
+	const char *slash = strrchr(path, '/');
+	char directory[PATH_MAX];
 	int fd;
 
-	do
-		fd = openat(dir_fd, path,
-			    flags | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
-			    FILE_MODE);
-	while (fd < 0 && errno == EINTR);
-	return result(fd);
+	if (slash && (size_t)(slash - path) >= sizeof(directory))
+		return -ENAMETOOLONG;
+	memcpy(directory, slash ? path : ".",
+	       slash ? (size_t)(slash - path) : 1);
+	directory[slash ? slash - path : 1] = '\0';
+	fd = open_strictly(dir_fd, directory, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0)
+		return fd;
+	*ret_parent = (struct parent){fd, slash ? slash + 1 : path};
+	return 0;
 }
 
 int sys_create_in_memory(void)
@@ -160,22 +228,67 @@ int sys_disk_room(int fd, uint64_t *ret_free, uint64_t *ret_size)
 
 int sys_mkdir(int dir_fd, const char *path)
 {
-	return result(mkdirat(dir_fd, path, DIRECTORY_MODE));
+	struct parent parent;
+	int r = parent_open(dir_fd, path, &parent);
+
+	if (r < 0)
+		return r;
+	r = result(mkdirat(parent.fd, parent.name, DIRECTORY_MODE));
+	sys_close(&parent.fd);
+	return r;
 }
 
 int sys_unlink(int dir_fd, const char *path)
 {
-	return result(unlinkat(dir_fd, path, 0));
+	struct parent parent;
+	int r = parent_open(dir_fd, path, &parent);
+
+	if (r < 0)
+		return r;
+	r = result(unlinkat(parent.fd, parent.name, 0));
+	sys_close(&parent.fd);
+	return r;
+}
+
+static int open_parents(int dir_fd, const char *from, const char *to,
+			struct parent parents[2])
+{
+	int r = parent_open(dir_fd, from, &parents[0]);
+
+	if (r < 0)
+		return r;
+	r = parent_open(dir_fd, to, &parents[1]);
+	if (r < 0)
+		sys_close(&parents[0].fd);
+	return r;
 }
 
 int sys_link(int dir_fd, const char *from, const char *to)
 {
-	return result(linkat(dir_fd, from, dir_fd, to, 0));
+	struct parent parents[2];
+	int r = open_parents(dir_fd, from, to, parents);
+
+	if (r < 0)
+		return r;
+	r = result(linkat(parents[0].fd, parents[0].name, parents[1].fd,
+			  parents[1].name, 0));
+	sys_close(&parents[0].fd);
+	sys_close(&parents[1].fd);
+	return r;
 }
 
 int sys_rename(int dir_fd, const char *from, const char *to)
 {
-	return result(renameat(dir_fd, from, dir_fd, to));
+	struct parent parents[2];
+	int r = open_parents(dir_fd, from, to, parents);
+
+	if (r < 0)
+		return r;
+	r = result(renameat(parents[0].fd, parents[0].name, parents[1].fd,
+			    parents[1].name));
+	sys_close(&parents[0].fd);
+	sys_close(&parents[1].fd);
+	return r;
 }
 
 int sys_fstat(int fd, struct stat *ret_stat)

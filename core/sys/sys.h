@@ -2,8 +2,8 @@
 /*
  * The system calls of the core, with negative errno, EINTR retried, and short
  * reads and writes continued. All paths are relative to a directory
- * descriptor, the last part is never followed if it is a symlink, and
- * descriptors are closed on exec.
+ * descriptor, what opens, makes or removes follows no symlink, and descriptors
+ * are closed on exec.
  */
 #ifndef CUBBY_SYS_H
 #define CUBBY_SYS_H
@@ -17,7 +17,14 @@
 
 /* Returns a descriptor or a negative errno. */
 CUBBY_MUST_CHECK int sys_open(int dir_fd, const char *path, int flags);
+/* The same for a file: -EBADMSG, without waiting, for anything else that is in
+ * its place, be it a directory, a symlink, a FIFO or a device. */
+CUBBY_MUST_CHECK int sys_open_file(int dir_fd, const char *path, int flags);
+/* The same, and the file is made when it is missing. */
 CUBBY_MUST_CHECK int sys_create(int dir_fd, const char *path, int flags);
+/* Make a new file. What has the name is unlinked before, never opened: it may
+ * be somebody else's file. */
+CUBBY_MUST_CHECK int sys_create_new(int dir_fd, const char *path, int flags);
 
 /* A file that is only in memory, and ends with its last descriptor. */
 CUBBY_MUST_CHECK int sys_create_in_memory(void);
