@@ -327,6 +327,8 @@ static int open_parts(struct index *index, const char *path, bool format)
 	r = steady_open(path, index->read_only, &index->watch_fd);
 	went_back = r > 0;
 	if (r >= 0)
+		r = lmdb_verify_files(path);
+	if (r == 0)
 		r = open_env(index, path);
 	if (r == 0 && !index->read_only)
 		r = steady_begin(index);

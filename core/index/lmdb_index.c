@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 
 #include "base/base.h"
 #include "index/lmdb_index.h"
+#include "sys/sys.h"
 
 int lmdb_error(int r)
 {
@@ -27,6 +30,27 @@ int lmdb_error(int r)
 	default:
 		return r > 0 ? -r : -EBADMSG;
 	}
+}
+
+int lmdb_verify_files(const char *path)
+{
+	static const char *const names[] = {"data.mdb", "lock.mdb"};
+	char file[PATH_MAX];
+	struct stat found;
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		int r;
+
+		if (snprintf(file, sizeof(file), "%s/%s", path, names[i]) >=
+		    (int)sizeof(file))
+			return -ENAMETOOLONG;
+		r = sys_stat(AT_FDCWD, file, &found);
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (r == 0 && !S_ISREG(found.st_mode))
+			return -EBADMSG;
+	}
+	return 0;
 }
 
 int lmdb_get(struct index_txn *txn, enum table table, const void *key,

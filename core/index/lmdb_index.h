@@ -84,6 +84,14 @@ struct index_txn {
 /* An error of LMDB as a negative errno. */
 int lmdb_error(int r);
 
+/*
+ * Before LMDB opens its files in the directory `path`: are they files, and
+ * nobody else's? It follows symlinks, waits for FIFOs, and overwrites what it
+ * takes for its lock file. What is missing is right, too: it will be made.
+ * Returns 0, -EBADMSG, or an error of stat(2).
+ */
+CUBBY_MUST_CHECK int lmdb_verify_files(const char *path);
+
 /* One value. A value that is found points into the index. */
 CUBBY_MUST_CHECK int lmdb_get(struct index_txn *txn, enum table table,
 			      const void *key, size_t key_size,
