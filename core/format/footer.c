@@ -101,6 +101,17 @@ void footer_encode(const struct footer *footer, uint8_t *ret_bytes,
 	memcpy(end - TAIL_CHECK, ret_check->bytes, CHECK_SIZE);
 }
 
+/* May a footer of `size` bytes describe so much? Each of its rows stands for at
+ * least a byte: who writes a long footer has to write long frames, too. */
+static bool payload_is_possible(size_t size, uint64_t payload_size)
+{
+	const size_t names = 2 * (size_t)UINT16_MAX;
+	const size_t rows = size - FIXED_SIZE - FOOTER_TAIL_SIZE;
+
+	return payload_size <= rows / ROW_SIZE * codec_bound(FRAME_SIZE) &&
+	       (rows <= names || payload_size >= (rows - names) / ROW_SIZE);
+}
+
 int footer_find(const uint8_t tail[FOOTER_TAIL_SIZE], uint64_t file_size,
 		size_t *ret_size)
 {
@@ -115,6 +126,8 @@ int footer_find(const uint8_t tail[FOOTER_TAIL_SIZE], uint64_t file_size,
 	 * reader allocates by what is really there. */
 	if (size > encoded_size(footer_frame_count(CUBBY_SIZE_MAX), UINT16_MAX,
 				UINT16_MAX))
+		return -EBADMSG;
+	if (!payload_is_possible(size, file_size - size))
 		return -EBADMSG;
 	*ret_size = size;
 	return 0;
