@@ -80,7 +80,10 @@ int codec_decompress(void *target, size_t target_size, const void *data,
 	if (!contexts || !contexts->decompress)
 		return -ENOMEM;
 	/* One call decodes all frames of its input, skippable ones too: ask
-	 * for exactly one, which ends where the input ends. */
+	 * for exactly one, which ends where the input ends. The library may
+	 * also decode what was written before the format was settled. */
+	if (size < 4 || get_le(data, 4) != ZSTD_MAGICNUMBER)
+		return -EBADMSG;
 	if (ZSTD_findFrameCompressedSize(data, size) != size)
 		return -EBADMSG;
 	made = ZSTD_decompressDCtx(contexts->decompress, target, target_size,
