@@ -307,6 +307,84 @@ Test(limit, what_is_too_old_goes)
 	box_close(&box);
 }
 
+/* --------------------------------------------------------------- hit rate */
+
+enum { KEYS = 4000, GETS = 12000 };
+
+/* A perfect LRU of `capacity` keys: the time of the last use of each. */
+struct model {
+	unsigned used[KEYS]; /* 0: not there */
+	unsigned count;
+	unsigned capacity;
+	unsigned hits;
+};
+
+static void model_get(struct model *model, unsigned key, unsigned now)
+{
+	unsigned coldest = 0;
+
+	if (model->used[key] != 0) {
+		model->hits++;
+	} else if (model->count == model->capacity) {
+		for (unsigned i = 0; i < KEYS; i++)
+			if (model->used[i] != 0 &&
+			    (model->used[coldest] == 0 ||
+			     model->used[i] < model->used[coldest]))
+				coldest = i;
+		model->used[coldest] = 0;
+	} else {
+		model->count++;
+	}
+	model->used[key] = now;
+}
+
+/* Few keys are wanted often, many seldom. */
+static unsigned next_key(unsigned *seed)
+{
+	double u = (double)rand_r(seed) / RAND_MAX;
+
+	return (unsigned)((KEYS - 1) * u * u * u);
+}
+
+Test(limit, the_hit_rate_is_that_of_a_perfect_lru)
+{
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, 16000);
+	struct model *model = calloc(1, sizeof(*model));
+	struct cubby_reader *reader;
+	unsigned hits = 0;
+	unsigned seed = 7;
+	uint64_t evicted;
+	struct box box;
+
+	MUST(model != NULL);
+	box_new(&box, "");
+	set_limit(&box, 24 * MIB);
+	for (unsigned i = 0; i < GETS; i++) {
+		unsigned key = next_key(&seed);
+
+		if (cubby_get_name(box.ns, name_of(key), &reader) == 0) {
+			cubby_reader_close(reader);
+			hits++;
+		} else {
+			box_add(&box, name_of(key), data, 16000);
+		}
+	}
+	/* How many fit is the store's to say; which, is the question. */
+	MUST_DO(cubby_trim(box.store, &evicted));
+	model->capacity = (unsigned)box_stats(&box).entries;
+	MUST(model->capacity > 500 && model->capacity < KEYS / 2);
+	seed = 7;
+	for (unsigned i = 0; i < GETS; i++)
+		model_get(model, next_key(&seed), i + 1);
+	cr_log_info("%u hits, a perfect LRU of %u has %u", hits,
+		    model->capacity, model->hits);
+	MUST(hits * 100 >= model->hits * 100 - GETS);
+	MUST(hits * 100 <= model->hits * 100 + GETS);
+	free(model);
+	free(data);
+	box_close(&box);
+}
+
 /* ----------------------------------------------------------------- quotas */
 
 Test(limit, a_quota_bounds_a_directory_and_only_that)
