@@ -56,14 +56,6 @@
 #include "index/steady.h"
 #include "sys/sys.h"
 
-/* Without a pin of its own, a process looks for another's at each commit; after
- * so many it is given one. */
-enum {
-	COMMITS_UNPINNED = 16,
-	PACE_WAIT_NS = 500 * 1000,
-	PACE_WAITS = 1000,
-};
-
 /* Bytes of the watches file, beyond all slots. */
 static const uint64_t byte_used = UINT64_C(1) << 40;
 static const uint64_t byte_checkpoint = (UINT64_C(1) << 40) + 2;
@@ -309,7 +301,7 @@ static void checkpoint_unlock(struct index *index)
 	IGNORE(sys_unlock_byte(index->watch_fd, byte_checkpoint));
 }
 
-static int checkpoint_alone(struct index *index, bool wait)
+int steady_checkpoint_alone(struct index *index, bool wait)
 {
 	int r = checkpoint_lock(index, wait);
 
@@ -321,7 +313,7 @@ static int checkpoint_alone(struct index *index, bool wait)
 }
 
 /* steady_lock is held: rule 2. */
-static int end_pin(struct index *index)
+int steady_end_pin(struct index *index)
 {
 	MDB_txn *lock;
 	int r = lmdb_error(mdb_txn_begin(index->env, NULL, 0, &lock));
@@ -338,13 +330,18 @@ static int end_pin(struct index *index)
 	return r;
 }
 
+bool steady_is_marked_by_others(struct index *index)
+{
+	return sys_byte_is_marked(index->lock_fd, byte_pinned) > 0;
+}
+
 int steady_checkpoint(struct index *index)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&index->steady_lock);
 	if (!index->pin || index->steady_version != index_version(index))
-		r = checkpoint_alone(index, true);
+		r = steady_checkpoint_alone(index, true);
 	pthread_mutex_unlock(&index->steady_lock);
 	keeper_need(index);
 	return r;
@@ -390,119 +387,12 @@ int steady_protect(struct index *index)
 	return r < 0 ? r : 0;
 }
 
-/* Is the file to stay short? Then one pin has to do for all processes: each of
- * them would hold back pages for as long as its owner takes. */
-static bool is_paced(struct index *index)
-{
-	return atomic_load(&index->commits_max) < INDEX_PACE_MAX;
-}
-
-/* How many commits, of any process, the pin is behind. steady_lock is held. */
-static uint64_t distance(struct index *index)
-{
-	return index->pin ? index_version(index) - index->steady_version : 0;
-}
-
-/* The same, without the lock, as a reason to call somebody who has it. */
-static bool is_behind(struct index *index, unsigned count)
-{
-	return atomic_load(&index->is_pinned) &&
-	       index_version(index) - atomic_load(&index->steady_version) >=
-		       count;
-}
-
-/* A checkpoint by who has no pin; it does not keep one that is not needed. */
-static int checkpoint_and_go(struct index *index)
-{
-	int r = checkpoint_alone(index, false);
-
-	if (r == 0 && is_paced(index) &&
-	    sys_byte_is_marked(index->lock_fd, byte_pinned) > 0)
-		r = end_pin(index);
-	return r;
-}
-
-/* Have so many commits come since the last checkpoint of anybody? */
-static bool is_late_for_all(struct index *index, unsigned count)
-{
-	/* After going back the number is of a time that is no more. */
-	return (int64_t)(index_version(index) -
-			 atomic_load(&index->shared->steady_version)) >=
-	       (int64_t)count;
-}
-
-/* Wait for who has the pin to take a checkpoint; if he does not, take one. */
-static void wait_for_all(struct index *index, unsigned count)
-{
-	const struct timespec pause = {.tv_nsec = PACE_WAIT_NS};
-
-	for (int i = 0; i < PACE_WAITS; i++) {
-		if (!is_late_for_all(index, count))
-			return;
-		nanosleep(&pause, NULL);
-	}
-	pthread_mutex_lock(&index->steady_lock);
-	IGNORE(checkpoint_and_go(index));
-	pthread_mutex_unlock(&index->steady_lock);
-}
-
-void steady_committed(struct index *index)
-{
-	unsigned commits = atomic_fetch_add(&index->commits, 1) + 1;
-	unsigned max = atomic_load(&index->commits_max);
-	bool is_far;
-
-	keeper_need(index);
-	if (commits == max || is_behind(index, max) ||
-	    (commits == COMMITS_UNPINNED && !is_paced(index) &&
-	     !atomic_load(&index->is_pinned)))
-		keeper_call(index);
-	is_far = is_paced(index) ? is_behind(index, 2 * max)
-				 : commits >= 2 * max;
-	if (is_paced(index) && !is_far && is_late_for_all(index, 2 * max))
-		wait_for_all(index, 2 * max);
-	if (!is_far)
-		return;
-	pthread_mutex_lock(&index->steady_lock);
-	/* What fails is tried again. */
-	if (is_paced(index) ? distance(index) >= 2 * max
-			    : atomic_load(&index->commits) >= 2 * max)
-		IGNORE(checkpoint_alone(index, false));
-	pthread_mutex_unlock(&index->steady_lock);
-}
-
-int steady_tend(struct index *index, bool is_late)
-{
-	unsigned max = atomic_load(&index->commits_max);
-	unsigned commits;
-	int r = 0;
-
-	if (pthread_mutex_trylock(&index->steady_lock) != 0)
-		return -EAGAIN;
-	commits = atomic_load(&index->commits);
-	if (index->pin && commits > 0 &&
-	    (commits >= max || distance(index) >= max || is_late)) {
-		r = checkpoint_alone(index, false);
-		r = r < 0 ? r : 1;
-	} else if (index->pin && (is_late || distance(index) >= max)) {
-		/* Only others write, whom it burdens. */
-		r = end_pin(index);
-	} else if (!index->pin &&
-		   ((commits > 0 && is_late) ||
-		    (commits >= COMMITS_UNPINNED && !is_paced(index)))) {
-		r = checkpoint_and_go(index);
-		r = r < 0 ? r : 1;
-	}
-	pthread_mutex_unlock(&index->steady_lock);
-	return r;
-}
-
 void steady_close(struct index *index)
 {
 	if (atomic_load(&index->commits) > 0)
-		IGNORE(checkpoint_alone(index, true));
+		IGNORE(steady_checkpoint_alone(index, true));
 	/* If that fails the environment is broken, and is not written to. */
-	if (index->pin && end_pin(index) < 0)
+	if (index->pin && steady_end_pin(index) < 0)
 		mdb_txn_abort(index->pin);
 	index->pin = NULL;
 }

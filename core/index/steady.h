@@ -60,4 +60,10 @@ CUBBY_MUST_CHECK int steady_tend(struct index *index, bool is_late);
  * before the environment is closed. */
 void steady_close(struct index *index);
 
+/* For pace.c, with steady_lock held: take a checkpoint (without `wait`, -EAGAIN
+ * while another process is at it); end the pin; has another process one? */
+CUBBY_MUST_CHECK int steady_checkpoint_alone(struct index *index, bool wait);
+CUBBY_MUST_CHECK int steady_end_pin(struct index *index);
+bool steady_is_marked_by_others(struct index *index);
+
 #endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * When a checkpoint is due, who takes it, and who has to wait for it.
+ *
+ * The data file grows by the pages that are freed between two checkpoints. As a
+ * rule every process that writes much has a pin of its own, and takes its
+ * checkpoints after so many commits of its own. Where the file is to stay short
+ * (index_set_pace()) there is one pin for all, the commits of all count, and
+ * who runs ahead waits.
+ */
+#include <errno.h>
+#include <time.h>
+
+#include "base/base.h"
+#include "index/held.h"
+#include "index/keeper.h"
+#include "index/steady.h"
+
+enum {
+	/* Without a pin of its own, a process looks for another's at each
+	 * commit; after so many it is given one. */
+	COMMITS_UNPINNED = 16,
+	PACE_WAIT_NS = 500 * 1000,
+	PACE_WAITS = 1000,
+};
+
+/* Is the file to stay short? Then one pin has to do for all processes: each of
+ * them would hold back pages for as long as its owner takes. */
+static bool is_paced(struct index *index)
+{
+	return atomic_load(&index->commits_max) < INDEX_PACE_MAX;
+}
+
+/* How many commits, of any process, the pin is behind. steady_lock is held. */
+static uint64_t distance(struct index *index)
+{
+	return index->pin ? index_version(index) - index->steady_version : 0;
+}
+
+/* The same, without the lock, as a reason to call somebody who has it. */
+static bool is_behind(struct index *index, unsigned count)
+{
+	return atomic_load(&index->is_pinned) &&
+	       index_version(index) - atomic_load(&index->steady_version) >=
+		       count;
+}
+
+/* A checkpoint by who has no pin; it does not keep one that is not needed. */
+static int checkpoint_and_go(struct index *index)
+{
+	int r = steady_checkpoint_alone(index, false);
+
+	if (r == 0 && is_paced(index) && steady_is_marked_by_others(index))
+		r = steady_end_pin(index);
+	return r;
+}
+
+/* Have so many commits come since the last checkpoint of anybody? */
+static bool is_late_for_all(struct index *index, unsigned count)
+{
+	/* After going back the number is of a time that is no more. */
+	return (int64_t)(index_version(index) -
+			 atomic_load(&index->shared->steady_version)) >=
+	       (int64_t)count;
+}
+
+/* Wait for who has the pin to take a checkpoint; if he does not, take one. */
+static void wait_for_all(struct index *index, unsigned count)
+{
+	const struct timespec pause = {.tv_nsec = PACE_WAIT_NS};
+
+	for (int i = 0; i < PACE_WAITS; i++) {
+		if (!is_late_for_all(index, count))
+			return;
+		nanosleep(&pause, NULL);
+	}
+	pthread_mutex_lock(&index->steady_lock);
+	IGNORE(checkpoint_and_go(index));
+	pthread_mutex_unlock(&index->steady_lock);
+}
+
+void steady_committed(struct index *index)
+{
+	unsigned commits = atomic_fetch_add(&index->commits, 1) + 1;
+	unsigned max = atomic_load(&index->commits_max);
+	bool is_far;
+
+	keeper_need(index);
+	if (commits == max || is_behind(index, max) ||
+	    (commits == COMMITS_UNPINNED && !is_paced(index) &&
+	     !atomic_load(&index->is_pinned)))
+		keeper_call(index);
+	is_far = is_paced(index) ? is_behind(index, 2 * max)
+				 : commits >= 2 * max;
+	if (is_paced(index) && !is_far && is_late_for_all(index, 2 * max))
+		wait_for_all(index, 2 * max);
+	if (!is_far)
+		return;
+	pthread_mutex_lock(&index->steady_lock);
+	/* What fails is tried again. */
+	if (is_paced(index) ? distance(index) >= 2 * max
+			    : atomic_load(&index->commits) >= 2 * max)
+		IGNORE(steady_checkpoint_alone(index, false));
+	pthread_mutex_unlock(&index->steady_lock);
+}
+
+int steady_tend(struct index *index, bool is_late)
+{
+	unsigned max = atomic_load(&index->commits_max);
+	unsigned commits;
+	int r = 0;
+
+	if (pthread_mutex_trylock(&index->steady_lock) != 0)
+		return -EAGAIN;
+	commits = atomic_load(&index->commits);
+	if (index->pin && commits > 0 &&
+	    (commits >= max || distance(index) >= max || is_late)) {
+		r = steady_checkpoint_alone(index, false);
+		r = r < 0 ? r : 1;
+	} else if (index->pin && (is_late || distance(index) >= max)) {
+		/* Only others write, whom it burdens. */
+		r = steady_end_pin(index);
+	} else if (!index->pin &&
+		   ((commits > 0 && is_late) ||
+		    (commits >= COMMITS_UNPINNED && !is_paced(index)))) {
+		r = checkpoint_and_go(index);
+		r = r < 0 ? r : 1;
+	}
+	pthread_mutex_unlock(&index->steady_lock);
+	return r;
+}
