@@ -129,9 +129,13 @@ static struct event event_parse(const char *path, size_t line, const char *text)
 static void name_of_path(char *name, size_t size, const char *path)
 {
 	const char *slash = strrchr(path, '/');
+	const char *base = slash ? slash + 1 : path;
+	size_t length = strcspn(base, ".");
 
-	(void)snprintf(name, size, "%s", slash ? slash + 1 : path);
-	name[strcspn(name, ".")] = '\0';
+	if (length > size - 1)
+		length = size - 1;
+	memcpy(name, base, length);
+	name[length] = '\0';
 }
 
 struct trace *trace_read(const char *path)
