@@ -5,8 +5,9 @@
  * is never above the limit by more than what is on its way, one entry for each
  * writer, and never below nine tenths once it has been reached.
  *
- * Walking the tree takes some milliseconds, so a sum may count what went and
- * what came in its stead: that is within what is on its way.
+ * Walking the tree takes some milliseconds, so a sum may count both what went
+ * and what came in its stead meanwhile: as much as was added during the walk is
+ * taken off a sum before it is held against the limit.
  */
 #include <ftw.h>
 #include <pthread.h>
@@ -38,6 +39,7 @@ static const uint64_t limit = UINT64_C(64) << 20;
 /* What all processes share. */
 struct board {
 	_Atomic uint64_t adds;
+	_Atomic uint64_t bytes; /* of whole blocks, that were added */
 	_Atomic bool is_over;
 };
 
@@ -48,6 +50,12 @@ struct worker {
 	unsigned number;
 	unsigned seed;
 };
+
+static void count_add(struct board *board, size_t size)
+{
+	board->adds++;
+	board->bytes += (size + 4095) / 4096 * 4096;
+}
 
 /* Half of the entries are small ones, which live in the index. */
 static size_t next_size(unsigned *seed)
@@ -111,9 +119,11 @@ static void mount_run(const char *at, struct board *board, const uint8_t *noise)
 		char *temporary = text_new("%s/add.tmp", at);
 		char *target = text_new("%s/%s", at, next_name(98, i, name));
 
-		file_write(temporary, noise + i % 4096, next_size(&seed));
+		size_t size = next_size(&seed);
+
+		file_write(temporary, noise + i % 4096, size);
 		MUST(rename(temporary, target) == 0);
-		board->adds++;
+		count_add(board, size);
 		free(temporary);
 		free(target);
 	}
@@ -146,16 +156,18 @@ struct range {
 	unsigned samples;
 };
 
-static struct range watch_use(const char *path)
+static struct range watch_use(const char *path, const struct board *board)
 {
 	struct range range = {.least = UINT64_MAX};
 	time_t end = time(NULL) + RUN_S;
 
 	while (time(NULL) < end) {
+		uint64_t before = board->bytes;
 		uint64_t use = disk_use(path);
+		uint64_t added = board->bytes - before;
 
-		if (use > range.most)
-			range.most = use;
+		if (use > range.most + added)
+			range.most = use - added;
 		if (range.most >= limit * 95 / 100 && use < range.least)
 			range.least = use;
 		range.samples++;
@@ -190,7 +202,7 @@ int main(void)
 			_exit(0);
 		}
 	}
-	range = watch_use(path);
+	range = watch_use(path, board);
 	board->is_over = true;
 	for (unsigned i = 0; i <= PROCESSES; i++)
 		child_must_succeed(pids[i]);
