@@ -28,6 +28,8 @@ static void teardown(void)
 	cr_assert_eq(system(command), 0);
 }
 
+enum { LARGE = 1000000 }; /* a small draft has no file */
+
 TestSuite(sweep, .init = setup, .fini = teardown);
 
 static const char *file_of(uint64_t id)
@@ -65,7 +67,8 @@ static uint64_t abandoned_draft(void)
 		struct cubby *own;
 
 		if (cubby_open(path, 0, &own) == 0 &&
-		    cubby_draft_new(own, 0, &draft) == 0) {
+		    cubby_draft_new(own, 0, &draft) == 0 &&
+		    cubby_draft_grow(draft, LARGE) == 0) {
 			id = cubby_draft_id(draft);
 			if (write(pipe_fds[1], &id, sizeof(id)) < 0)
 				_exit(1);
@@ -111,6 +114,7 @@ Test(sweep, drafts_of_live_processes_are_left_alone)
 	uint64_t id;
 
 	cr_assert_eq(cubby_draft_new(store, 0, &draft), 0);
+	cr_assert_eq(cubby_draft_grow(draft, LARGE), 0);
 	id = cubby_draft_id(draft);
 	make_old(id);
 	watch_once();
