@@ -46,23 +46,31 @@ static void keep(struct update *update, uint64_t id,
 	}
 }
 
+/* The entry `id`, if this very node still has its name: it may have been
+ * replaced by a good one meanwhile. Returns 0, or -ENOENT. */
+static int find(struct update *update, uint64_t id, struct node *ret_node)
+{
+	uint64_t found;
+	int r = node_get(update->txn, id, ret_node);
+
+	if (r == 0 && ret_node->record.kind != CUBBY_ENTRY)
+		return -ENOENT;
+	if (r == 0)
+		r = names_get(update->txn, ret_node->record.parent,
+			      ret_node->name, ret_node->record.name_size,
+			      &found);
+	return r == 0 && found != id ? -ENOENT : r;
+}
+
 void quarantine_entry(struct cubby *store, uint64_t id)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	struct node node;
-	uint64_t found;
 	int r = update_begin(store, &update);
 
 	if (r == 0)
-		r = node_get(update.txn, id, &node);
-	if (r == 0 && node.record.kind != CUBBY_ENTRY)
-		r = -ENOENT;
-	/* Only if this very node still has the name: it may have been replaced
-	 * by a good one meanwhile. */
-	if (r == 0)
-		r = names_get(update.txn, node.record.parent, node.name,
-			      node.record.name_size, &found);
-	if (r < 0 || found != id)
+		r = find(&update, id, &node);
+	if (r < 0)
 		return;
 	keep(&update, id, &node.record);
 	update.totals.quarantined++;
@@ -70,6 +78,20 @@ void quarantine_entry(struct cubby *store, uint64_t id)
 	if (r == 0)
 		IGNORE(update_commit(
 			&update)); /* the next reader tries again */
+}
+
+int quarantine_lost(struct cubby *store, uint64_t id)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	struct node node;
+	int r = update_begin(store, &update);
+
+	if (r == 0)
+		r = find(&update, id, &node);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	r = update_remove(&update, &node);
+	return r < 0 ? r : update_commit(&update);
 }
 
 void quarantine_name(struct cubby *store, uint64_t parent, const char *name)

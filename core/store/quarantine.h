@@ -14,6 +14,10 @@
  * can: a store that cannot be written keeps what it has. */
 void quarantine_entry(struct cubby *store, uint64_t id);
 
+/* The file of the entry `id` is gone, as after a power cut: take its name away,
+ * so that it is a miss. Returns 0 when it has none any more, or an error. */
+CUBBY_MUST_CHECK int quarantine_lost(struct cubby *store, uint64_t id);
+
 /* Delete a name that leads to no node, or to one of another name. */
 void quarantine_name(struct cubby *store, uint64_t parent, const char *name);
 

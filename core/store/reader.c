@@ -262,7 +262,8 @@ int reader_open(struct cubby *store, uint64_t id,
 	 * meanwhile, which happens once; otherwise the file has been lost. */
 	if (r == -ENOENT && !is_unmoved(reader))
 		r = try_open(reader);
-	if (r == -ENOENT && is_unmoved(reader))
+	if (r == -ENOENT && is_unmoved(reader) &&
+	    quarantine_lost(store, id) < 0)
 		r = -EBADMSG;
 	if (r < 0) {
 		cubby_reader_close(reader);
