@@ -11,7 +11,12 @@
 #include "content.h"
 #include "ops.h"
 #include "pending.h"
+#include "readers.h"
 #include "reply.h"
+
+/* Stored bytes; what a reader of the library has in memory at once. */
+#define VERIFY_MAX (1024u * 1024)
+#define VERIFY_TRIES 100
 
 /* Fill a reply for an inode whose lookup is counted. */
 static int entry_fill(struct mount *m, struct inode *inode,
@@ -40,11 +45,36 @@ static void entry_fill_plainly(struct mount *m, const struct cubby_attr *attr,
 	reply_fill_stat(attr, &ret_entry->attr);
 }
 
+/*
+ * An entry that the kernel is told of for the first time: is it still there,
+ * and are its bytes right? What is damaged is a miss then, and no error later.
+ * Of a large one only parts are read at a time, and an error may come late.
+ *
+ * Returns 0, -ESTALE to look again, or an error.
+ */
+static int verify_new(struct mount *m, uint64_t parent, const char *name,
+		      const struct cubby_attr *attr)
+{
+	int r = 0;
+
+	if (m->watch)
+		r = cubby_watch_confirm(m->watch, parent, name, attr->id);
+	if (r == 0 && attr->kind == CUBBY_ENTRY &&
+	    attr->stored_size <= VERIFY_MAX)
+		r = readers_verify(m->readers, m->store, attr->id);
+	/* It is in quarantine, or has lost its name, unless nobody may write.
+	 */
+	if (r == -ENOENT || (r == -EBADMSG && m->watch))
+		return -ESTALE;
+	return r;
+}
+
 /* Read the name and enter the node as one step, see mount.told. */
 static int remember_stored(struct mount *m, uint64_t parent, const char *name,
 			   struct cubby_attr *ret_attr,
 			   struct inode **ret_inode)
 {
+	int tries = VERIFY_TRIES;
 	int r;
 
 	do {
@@ -54,15 +84,16 @@ static int remember_stored(struct mount *m, uint64_t parent, const char *name,
 			r = inode_remember(m, ret_attr, parent, name,
 					   ret_inode);
 		pthread_rwlock_unlock(&m->told);
-		if (r <= 0 || !m->watch)
-			return r < 0 ? r : 0;
-		r = cubby_watch_confirm(m->watch, parent, name, ret_attr->id);
+		if (r <= 0)
+			return r;
+		r = verify_new(m, parent, name, ret_attr);
 		if (r < 0) {
 			inode_put(m, *ret_inode);
 			pending_forget(m, ret_attr->id, 1);
 		}
-	} while (r == -ESTALE);
-	return r;
+	} while (r == -ESTALE && --tries > 0);
+	/* What cannot be put aside, on a full disk, is an error. */
+	return r == -ESTALE ? -EIO : r;
 }
 
 int lookup_node(struct mount *m, uint64_t parent, const char *name,

@@ -154,6 +154,22 @@ ssize_t readers_read(struct readers *readers, struct cubby *store, uint64_t id,
 	return n;
 }
 
+int readers_verify(struct readers *readers, struct cubby *store, uint64_t id)
+{
+	struct slot *slot = slot_use(readers, id);
+	struct cubby_reader *reader;
+	int r;
+
+	if (slot) {
+		slot_release(readers, slot);
+		return 0;
+	}
+	r = cubby_open_entry(store, id, &reader);
+	if (r == 0)
+		keep(readers, id, reader);
+	return r;
+}
+
 void readers_drop_idle(struct readers *readers)
 {
 	struct cubby_reader *closed[SLOTS] = {NULL};

@@ -21,6 +21,11 @@ CUBBY_MUST_CHECK ssize_t readers_read(struct readers *readers,
 				      void *buffer, size_t size,
 				      uint64_t offset);
 
+/* Is the entry `id` right, as far as opening it tells? What is read for that is
+ * kept for the reads that most often follow. Returns as cubby_open_entry(). */
+CUBBY_MUST_CHECK int readers_verify(struct readers *readers,
+				    struct cubby *store, uint64_t id);
+
 /* Close those that nobody has used for some seconds. */
 void readers_drop_idle(struct readers *readers);
 

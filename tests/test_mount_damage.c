@@ -90,7 +90,9 @@ static void harmed_is_no_wrong_byte(enum harm how)
 		got = file_read(site_path(&site, name_of(i)), &size);
 		error = errno;
 		MUST(got == NULL);
-		if (error != EIO && error != ENOENT)
+		/* What is checked whole before it is shown is just a miss. */
+		if (error != ENOENT &&
+		    (error != EIO || cases[i].size < 1000000))
 			must_fail(__FILE__, __LINE__, "entry %u gives %s", i,
 				  strerror(error));
 		MUST(WITHIN_MS(LAG_MS, site_misses(&site, name_of(i))));
