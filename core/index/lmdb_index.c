@@ -47,7 +47,7 @@ int lmdb_verify_files(const char *path)
 		r = sys_stat(AT_FDCWD, file, &found);
 		if (r < 0 && r != -ENOENT)
 			return r;
-		if (r == 0 && !S_ISREG(found.st_mode))
+		if (r == 0 && (!S_ISREG(found.st_mode) || found.st_nlink > 1))
 			return -EBADMSG;
 	}
 	return 0;
