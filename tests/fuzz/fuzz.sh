@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # fuzz.sh TARGET: run a target of libFuzzer over its corpus and on, for 500,000
-# runs or 60 seconds, whichever comes first; with DEEP=1 in the environment for
+# runs or 40 seconds, whichever comes first; with DEEP=1 in the environment for
 # 20,000,000 runs. An input that fails is kept, and its path is told.
 #
 #   CORPUS=1 fuzz.sh TARGET   instead: take what covers more into the corpus
@@ -14,7 +14,7 @@ target=$1
 corpus=$SOURCE_ROOT/tests/fuzz/corpus/$target
 build=$BUILD_ROOT/fuzz
 runs=500000
-seconds=60
+seconds=40
 if [ -n "${DEEP-}" ]; then
 	runs=20000000
 	seconds=0

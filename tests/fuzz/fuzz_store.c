@@ -107,7 +107,7 @@ static void start(void)
 	chunk_get(&chunks[DIR_RECORD], txn, TABLE_NODES, dir.id, "");
 	chunk_get(&chunks[NAME], txn, TABLE_NAMES, dir.id, names[1]);
 	index_end(txn);
-	layout_blob(ids[1], blob);
+	layout_blob(ids[1], CODEC_ZSTD, blob);
 	(void)snprintf(file, sizeof(file), "%s/%s", path, blob);
 	blob_fd = open(file, O_RDWR | O_CLOEXEC);
 	HOLDS(blob_fd >= 0);

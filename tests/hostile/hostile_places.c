@@ -82,7 +82,7 @@ static void damage(const char *path, const struct model *model)
 	MUST_DO(small_put(txn, model->ids[ENTRY_SMALL], "damaged", 7));
 	MUST_DO(index_commit(txn));
 	index_close(opened);
-	layout_blob(model->ids[ENTRY_BLOB], blob);
+	layout_blob(model->ids[ENTRY_BLOB], CODEC_RAW, blob);
 	file = text_new("%s/%s", path, blob);
 	file_flip(file, 100);
 	free(file);
@@ -144,7 +144,7 @@ static void put_all(const struct hostile_case *one, const struct model *model)
 
 	switch (one->spot) {
 	case SPOT_BLOB:
-		layout_blob(model->ids[ENTRY_BLOB], name);
+		layout_blob(model->ids[ENTRY_BLOB], CODEC_RAW, name);
 		put(one, name);
 		break;
 	case SPOT_SHARD:
@@ -158,10 +158,15 @@ static void put_all(const struct hostile_case *one, const struct model *model)
 	case SPOT_NEW_BLOB:
 	case SPOT_NEW_DRAFT:
 		for (uint64_t i = 0; i < FUTURE_IDS; i++) {
-			if (one->spot == SPOT_NEW_BLOB)
-				layout_blob(model->next_id + i, name);
-			else
+			if (one->spot == SPOT_NEW_BLOB) {
+				layout_blob(model->next_id + i, CODEC_ZSTD,
+					    name);
+				put(one, name);
+				layout_blob(model->next_id + i, CODEC_RAW,
+					    name);
+			} else {
 				layout_draft(model->next_id + i, name);
+			}
 			put(one, name);
 		}
 		break;
@@ -311,8 +316,11 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	printf("1..%d\n", PLANT_COUNT);
-	/* Where others get to, too: $TMPDIR may be for root alone. */
-	MUST(setenv("TMPDIR", "/tmp", 1) == 0);
+	/* Where others get to, too: $TMPDIR may be for root alone. And, if
+	 * there is one, a disk in memory: this waits for checkpoints. */
+	MUST(setenv("TMPDIR",
+		    access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp",
+		    1) == 0);
 	MUST(chmod(scratch(), 0755) == 0);
 	model_new(&model);
 	for (unsigned n = 0; n < PLANT_COUNT * SPOT_COUNT * DEED_COUNT; n++) {

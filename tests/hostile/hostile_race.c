@@ -102,7 +102,8 @@ static void race_new(struct race *race, const struct canary *canary)
 		race->content[i] = shape_content(shapes[i], i, &race->size[i]);
 		box_add(&race->box, name_of(i), race->content[i],
 			race->size[i]);
-		layout_blob(box_attr(&race->box, name_of(i)).id, blob);
+		layout_blob(box_attr(&race->box, name_of(i)).id,
+			    shape_codec(shapes[i]), blob);
 		race->blob[i] = text_new("%s/%s", race->box.path, blob);
 		for (unsigned n = 0; n < PLANTS; n++) {
 			race->aside[i][n] = scratch_path("aside%u.%u", i, n);

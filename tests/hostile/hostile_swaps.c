@@ -36,7 +36,8 @@ static char *blob_of(const struct store *store, unsigned i)
 {
 	char blob[LAYOUT_PATH_SIZE];
 
-	layout_blob(box_attr(&store->box, name_of(i)).id, blob);
+	layout_blob(box_attr(&store->box, name_of(i)).id,
+		    shape_codec(shapes[i % ARRAY_SIZE(shapes)]), blob);
 	return text_new("%s/%s", store->box.path, blob);
 }
 

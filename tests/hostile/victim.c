@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Entries that are damaged: see victim.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -65,25 +66,52 @@ static bool is_small(enum shape shape)
 	return shape == SHAPE_SMALL_RAW || shape == SHAPE_SMALL_ZSTD;
 }
 
-/* Where the bytes of a victim in the index are. */
+enum codec shape_codec(enum shape shape)
+{
+	return shape == SHAPE_BLOB_ZSTD || shape == SHAPE_FRAMES_ZSTD
+		       ? CODEC_ZSTD
+		       : CODEC_RAW;
+}
+
+/* Where the bytes of a victim in the index are. A small one has a second row
+ * for what is beyond PART_MAX. */
+enum { KEY_SIZE = 8, PART_KEY_SIZE = KEY_SIZE + 1, PART_MAX = 4096 - 16 };
+
 static enum table table_of(enum shape shape)
 {
 	return is_record(shape) ? TABLE_NODES : TABLE_SMALL;
 }
 
+static void row_key(const struct victim *victim, uint8_t ret_key[PART_KEY_SIZE])
+{
+	put_be64(ret_key, victim->id);
+	ret_key[KEY_SIZE] = 1;
+}
+
+static void append_value(struct victim *victim, const MDB_val *value)
+{
+	victim->stored =
+		realloc(victim->stored, victim->stored_size + value->mv_size);
+	MUST(victim->stored != NULL);
+	memcpy(victim->stored + victim->stored_size, value->mv_data,
+	       value->mv_size);
+	victim->stored_size += value->mv_size;
+}
+
 static void read_value(struct crime_scene *scene, struct victim *victim)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
+	const enum table table = table_of(victim->shape);
+	uint8_t key[PART_KEY_SIZE];
 	MDB_val value;
-	uint8_t key[8];
 
-	put_be64(key, victim->id);
+	row_key(victim, key);
 	MUST_DO(index_read(scene->index, &txn));
-	MUST_DO(lmdb_get(txn, table_of(victim->shape), key, 8, &value));
-	victim->stored = malloc(value.mv_size);
-	MUST(victim->stored != NULL);
-	memcpy(victim->stored, value.mv_data, value.mv_size);
-	victim->stored_size = value.mv_size;
+	MUST_DO(lmdb_get(txn, table, key, KEY_SIZE, &value));
+	append_value(victim, &value);
+	if (is_small(victim->shape) &&
+	    lmdb_get(txn, table, key, PART_KEY_SIZE, &value) == 0)
+		append_value(victim, &value);
 }
 
 static void read_blob(struct crime_scene *scene, struct victim *victim)
@@ -91,7 +119,7 @@ static void read_blob(struct crime_scene *scene, struct victim *victim)
 	char blob[LAYOUT_PATH_SIZE];
 	char *path;
 
-	layout_blob(victim->id, blob);
+	layout_blob(victim->id, shape_codec(victim->shape), blob);
 	path = text_new("%s/%s", scene->box.path, blob);
 	victim->stored = file_read(path, &victim->stored_size);
 	MUST(victim->stored != NULL);
@@ -150,17 +178,25 @@ void crime_scene_free(struct crime_scene *scene)
 void victim_put(struct crime_scene *scene, const struct victim *victim,
 		const uint8_t *bytes, size_t size)
 {
+	const enum table table = table_of(victim->shape);
+	const size_t first =
+		is_small(victim->shape) ? min_size(size, PART_MAX) : size;
+	uint8_t key[PART_KEY_SIZE];
 	struct index_txn *txn;
-	uint8_t key[8];
+	int r;
 
 	if (victim->fd >= 0) {
 		MUST_BE(pwrite(victim->fd, bytes, size, 0), size);
 		MUST(ftruncate(victim->fd, (off_t)size) == 0);
 		return;
 	}
-	put_be64(key, victim->id);
+	row_key(victim, key);
 	MUST_DO(index_write(scene->index, &txn));
-	MUST_DO(lmdb_put(txn, table_of(victim->shape), key, 8, bytes, size));
+	MUST_DO(lmdb_put(txn, table, key, KEY_SIZE, bytes, first));
+	r = size > first ? lmdb_put(txn, table, key, PART_KEY_SIZE,
+				    bytes + first, size - first)
+			 : lmdb_delete(txn, table, key, PART_KEY_SIZE);
+	MUST(r == 0 || r == -ENOENT);
 	MUST_DO(index_commit(txn));
 }
 

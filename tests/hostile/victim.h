@@ -11,6 +11,7 @@
 #define TESTS_VICTIM_H
 
 #include "box.h"
+#include "format/codec.h"
 #include "index/index.h"
 
 enum shape {
@@ -48,6 +49,9 @@ void crime_scene_new(struct crime_scene *scene);
 void crime_scene_free(struct crime_scene *scene);
 
 const char *shape_name(enum shape shape);
+
+/* What the name of its blob file says. */
+enum codec shape_codec(enum shape shape);
 
 /* Content for an entry that is stored in that shape; to be freed. */
 uint8_t *shape_content(enum shape shape, unsigned seed, size_t *ret_size);
