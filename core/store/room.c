@@ -310,9 +310,9 @@ int room_make(struct update *update)
 		r = drop_aged(&room);
 	if (r == 0)
 		r = look(&room, &need);
-	for (unsigned pass = PASS_COLD;
+	for (enum pass pass = PASS_COLD;
 	     r == 0 && need != NEED_NOTHING && pass < PASS_COUNT; pass++)
-		r = run_pass(&room, (enum pass)pass, &need);
+		r = run_pass(&room, pass, &need);
 	if (room.evicted > 0)
 		figures_set_scale(update->store->figures,
 				  update->limits.max_size, &update->totals);
@@ -331,9 +331,9 @@ int room_free(struct cubby *store, uint64_t bytes)
 	if (r < 0)
 		return r;
 	room.wanted += bytes;
-	for (unsigned pass = PASS_COLD;
+	for (enum pass pass = PASS_COLD;
 	     r == 0 && room.freed < room.wanted && pass < PASS_COUNT; pass++)
-		r = run_pass(&room, (enum pass)pass, &need);
+		r = run_pass(&room, pass, &need);
 	if (r == 0 && room.evicted == 0)
 		return 0;
 	if (r == 0)
