@@ -6,6 +6,7 @@
 #ifndef CUBBY_NODE_H
 #define CUBBY_NODE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,13 @@ CUBBY_MUST_CHECK int node_get(struct index_txn *txn, uint64_t id,
 CUBBY_MUST_CHECK int node_find(struct index_txn *txn, uint64_t parent,
 			       const char *name, size_t size,
 			       struct node *ret_node);
+
+/* Of an error of node_get(): is there no node that this version can use? What
+ * led to it may lead to another one then. */
+static inline bool node_is_lost(int r)
+{
+	return r == -ENOENT || r == -EBADMSG || r == -EPROTONOSUPPORT;
+}
 
 /* Does the node have this name? If not, who found it by the name follows a
  * damaged index: another key's bytes would be right by all other checks. */

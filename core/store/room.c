@@ -25,6 +25,7 @@
 
 #include "base/base.h"
 #include "index/held.h"
+#include "index/nodes.h"
 #include "store/coldest.h"
 #include "store/figures.h"
 #include "sys/sys.h"
@@ -187,13 +188,20 @@ static int evict(struct room *room, const struct node *node)
 static int node_of(struct room *room, const struct recent *row,
 		   struct node *ret_node)
 {
+	const struct record *record = &ret_node->record;
 	struct index_txn *txn = room->update->txn;
+	uint64_t named;
 	int r = node_get(txn, row->id, ret_node);
 
-	if (r == 0 && (ret_node->record.kind != CUBBY_ENTRY ||
-		       ret_node->record.rank != row->rank))
+	if (r == 0 &&
+	    (record->kind != CUBBY_ENTRY || record->rank != row->rank))
 		r = -EBADMSG;
-	if (r != -ENOENT && r != -EBADMSG)
+	if (r == 0)
+		r = names_get(txn, record->parent, record->name,
+			      record->name_size, &named);
+	if (r == 0 && named != row->id)
+		r = -EBADMSG;
+	if (!node_is_lost(r))
 		return r;
 	r = recent_delete(txn, row);
 	return r < 0 ? r : -ENOENT;
@@ -266,11 +274,12 @@ static int make_in_group(struct room *room, uint64_t id)
 	while (r == 0 && group.quota > 0 && group.bytes > group.quota &&
 	       room->evicted < EVICT_MAX) {
 		r = coldest_next(&room->coldest, false, &row);
-		if (r == 0)
-			r = node_of(room, &row, &node);
+		if (r < 0)
+			break;
+		r = node_of(room, &row, &node);
 		if (r == 0 && node.id != room->update->newest)
 			r = evict(room, &node);
-		if (r == 0)
+		if (r == 0 || r == -ENOENT) /* its row has gone */
 			r = group_get(txn, id, &group);
 	}
 	return r == -ENOENT ? 0 : r;
@@ -278,9 +287,11 @@ static int make_in_group(struct room *room, uint64_t id)
 
 static int drop_aged(struct room *room)
 {
+	const uint64_t age_s = room->update->limits.max_age_s;
 	const int64_t oldest =
-		room->now_ns -
-		(int64_t)room->update->limits.max_age_s * 1000000000;
+		age_s < (uint64_t)room->now_ns / 1000000000
+			? room->now_ns - (int64_t)age_s * 1000000000
+			: 0;
 	struct recent row;
 	struct node node;
 	int r = coldest_begin(&room->coldest, room->update->txn);

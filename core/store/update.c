@@ -127,6 +127,7 @@ int update_group(struct update *update, uint64_t parent, uint64_t *ret_group)
 {
 	struct record directory;
 	struct group group;
+	unsigned depth = 0;
 	int r = groups_exist(update->txn);
 
 	*ret_group = 0;
@@ -137,8 +138,13 @@ int update_group(struct update *update, uint64_t parent, uint64_t *ret_group)
 		if (r != -ENOENT)
 			return r;
 		r = nodes_get(update->txn, parent, &directory);
+		if (r < 0)
+			return r;
+		/* A damaged index may have a ring of directories. */
+		if (++depth == CUBBY_PATH_MAX)
+			return -EBADMSG;
 		parent = directory.parent;
-		r = r < 0 ? r : 1;
+		r = 1;
 	}
 	return r < 0 ? r : 0;
 }
@@ -220,6 +226,8 @@ static int purge_node(struct update *update, uint64_t id)
 		return 0;
 	if (r == 0)
 		r = update_drop_bytes(update, id, &record);
+	else if (node_is_lost(r))
+		r = 0; /* nobody knows where its bytes are */
 	return r < 0 ? r : nodes_delete(update->txn, id);
 }
 
@@ -365,7 +373,7 @@ static int displace(struct update *update, uint64_t id,
 	int r = node_get(update->txn, id, &node);
 
 	/* The name of a damaged index, which will lead to a good node now. */
-	if (r == -ENOENT || r == -EBADMSG ||
+	if (node_is_lost(r) ||
 	    (r == 0 && !node_has_name(&node, parent, name, name_size)))
 		return 0;
 	if (r < 0)

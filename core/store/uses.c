@@ -153,9 +153,10 @@ int uses_write(struct update *update)
 	}
 	pthread_mutex_unlock(&uses->lock);
 	for (size_t i = 0; taken && r == 0 && i < count; i++)
-		r = write_use(update, &taken[i]);
-	/* A damaged record is for who reads it to find. */
-	return r == -EBADMSG ? 0 : r;
+		/* A damaged record is for who reads it to find. */
+		if (node_is_lost(r = write_use(update, &taken[i])))
+			r = 0;
+	return r;
 }
 
 int uses_flush(struct cubby *store, bool at_once)
