@@ -148,6 +148,22 @@ int cubby_stat(struct cubby_ns *ns, const struct cubby_key *key,
 	return cubby_stat_name(ns, name, ret_attr);
 }
 
+/* A name that leads to what is no entry of this version can go, too: what it
+ * led to stays. */
+static int remove_entry(struct update *update, const struct cubby_ns *ns,
+			const char *name, uint64_t *ret_directory)
+{
+	struct node node;
+	int r;
+
+	*ret_directory = 0;
+	r = find_entry(update->txn, ns->path, name, ret_directory, &node);
+	if (r == -EPROTONOSUPPORT && *ret_directory != 0)
+		return names_delete(update->txn, *ret_directory, name,
+				    strlen(name));
+	return r < 0 ? r : update_remove(update, &node);
+}
+
 int cubby_delete_name(struct cubby_ns *ns, const char *name)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
@@ -160,12 +176,10 @@ int cubby_delete_name(struct cubby_ns *ns, const char *name)
 	/* Without the lock of the writers first: most often it is a miss. */
 	if (r == 0)
 		r = find(ns, name, &directory, &node);
-	if (r == 0)
+	if (r == 0 || r == -EPROTONOSUPPORT)
 		r = update_begin(ns->store, &update);
 	if (r == 0)
-		r = find_entry(update.txn, ns->path, name, &directory, &node);
-	if (r == 0)
-		r = update_remove(&update, &node);
+		r = remove_entry(&update, ns, name, &directory);
 	if (r == 0)
 		r = update_commit(&update);
 	if (r == 0)

@@ -337,6 +337,11 @@ static int remove_name(struct cubby *store, uint64_t parent, const char *name,
 		r = update_begin(store, &update);
 	if (r == 0)
 		r = node_find(update.txn, parent, name, strlen(name), &node);
+	/* Of a newer version: the name can go, what it led to stays. */
+	if (r == -EPROTONOSUPPORT && !is_directory && update.txn) {
+		r = names_delete(update.txn, parent, name, strlen(name));
+		return r < 0 ? r : update_commit(&update);
+	}
 	if (r < 0)
 		return r;
 	if (is_directory != (node.record.kind == CUBBY_DIRECTORY))
