@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "tool/tool_fail.h"
+#include "tool/tool_progress.h"
 #include "tool/tool_text.h"
 
 int tool_fail(const char *format, ...)
@@ -31,6 +32,7 @@ int tool_fail(const char *format, ...)
 	out = open_memstream(&line, &size);
 	if (out) {
 		tool_text_plain(out, text ? text : "no memory");
+		tool_progress_clear();
 		if (fclose(out) == 0)
 			fprintf(stderr, "cubby: %s\n", line);
 	}
