@@ -4,7 +4,8 @@
  *
  * tool_main.c reads the command line, opens the store and runs one command of
  * its table; each command is a function which gets a call and returns an exit
- * status. Whatever goes wrong is said by tool_fail(), in one line.
+ * status, and a manual. Whatever goes wrong is said by tool_fail(), in one
+ * line.
  */
 #ifndef CUBBY_TOOL_H
 #define CUBBY_TOOL_H
@@ -12,6 +13,7 @@
 #include <stdbool.h>
 
 #include "cubby/cubby.h"
+#include "tool/tool_option.h"
 
 /* Exit statuses: scripts depend on them. */
 enum tool_status {
@@ -29,6 +31,13 @@ struct tool_call {
 	const char *operand;	/* what follows the store; NULL if left out */
 	bool json;
 	bool read_only; /* the store could not be opened otherwise */
+	const struct tool_given *given; /* for tool_option_value() */
+};
+
+/* What a command is and takes, beside its row in the table. */
+struct tool_manual {
+	const struct tool_option *options; /* NULL for none but --json */
+	const char *text; /* for --help, in lines of at most 78 characters */
 };
 
 /* The commands: each returns an exit status. */
@@ -38,5 +47,12 @@ int tool_delete(const struct tool_call *call);
 int tool_list(const struct tool_call *call);
 int tool_stats(const struct tool_call *call);
 int tool_key(const struct tool_call *call);
+
+extern const struct tool_manual tool_add_manual;
+extern const struct tool_manual tool_get_manual;
+extern const struct tool_manual tool_delete_manual;
+extern const struct tool_manual tool_list_manual;
+extern const struct tool_manual tool_stats_manual;
+extern const struct tool_manual tool_key_manual;
 
 #endif

@@ -53,6 +53,17 @@ static int add_entry(const struct tool_call *call, struct cubby_ns *ns,
 	return r < 0 ? tool_fail_entry(call, "cannot add", r) : TOOL_OK;
 }
 
+const struct tool_manual tool_add_manual = {
+	.text = "Makes standard input an entry, whole or not at all. An entry "
+		"that is there is\n"
+		"replaced; who has it open keeps reading the old one. The "
+		"store is made if it\n"
+		"is missing, and so are the directories of the path.\n"
+		"\n"
+		"Example: cubby add ~/.cache/cubby demo/$(cubby key main.o) "
+		"<main.o\n",
+};
+
 int tool_add(const struct tool_call *call)
 {
 	struct cubby_ns *ns;

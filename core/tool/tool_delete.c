@@ -5,6 +5,12 @@
 #include "tool/tool_fail.h"
 #include "tool/tool_path.h"
 
+const struct tool_manual tool_delete_manual = {
+	.text = "Deletes an entry. That it is not there is no error. Who has "
+		"it open keeps\n"
+		"reading.\n",
+};
+
 int tool_delete(const struct tool_call *call)
 {
 	struct cubby_ns *ns;

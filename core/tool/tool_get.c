@@ -65,6 +65,15 @@ static int get_entry(const struct tool_call *call, struct cubby_ns *ns,
 	return status;
 }
 
+const struct tool_manual tool_get_manual = {
+	.text = "Prints the content of an entry, which is checked before a "
+		"byte is printed\n"
+		"(a large one piece by piece). That there is no such entry is "
+		"an answer, and\n"
+		"said by the exit status 1 alone. A damaged entry goes into "
+		"quarantine.\n",
+};
+
 int tool_get(const struct tool_call *call)
 {
 	struct cubby_ns *ns;

@@ -69,6 +69,12 @@ static void key_print(const char *file, const struct cubby_key *key, bool json)
 	printf(",\"key\":\"%s\"}\n", text);
 }
 
+const struct tool_manual tool_key_manual = {
+	.text = "Prints the SHA-256 of the content of a file, or of standard "
+		"input if FILE is\n"
+		"\"-\": a name for an entry that has this content.\n",
+};
+
 int tool_key(const struct tool_call *call)
 {
 	const char *file = call->operand;

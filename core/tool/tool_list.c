@@ -62,6 +62,16 @@ static int list_entry(void *cookie, const char *path,
 	return ferror(stdout) ? LIST_NO_OUTPUT : 0;
 }
 
+const struct tool_manual tool_list_manual = {
+	.text = "Prints all entries of the store, or those of a namespace and "
+		"of all below it,\n"
+		"one a line: bytes, bytes as stored, when it was added, path. "
+		"Control\n"
+		"characters and bytes that are not UTF-8 are printed as \\xHH; "
+		"in JSON they\n"
+		"are escaped, or U+FFFD.\n",
+};
+
 int tool_list(const struct tool_call *call)
 {
 	struct list list = {.json = call->json};

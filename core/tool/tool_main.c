@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cubby: add, get, delete and list the entries of a store.
+ * cubby: add, get and delete the entries of a store, keep it in bounds, and see
+ * what it does.
  *
- * This file is the command line. Every command is a row of a table, which
- * decides what operands it takes, how the store is opened, and what the help
- * says. It knows the store by the public interface only, so that it is also an
- * example of it.
+ * This file is the command line. Every command is a row of a table, see
+ * tool_command.h. It knows the store by the public interface only, so that it
+ * is also an example of it.
  *
  * A reading command opens the store for writing first: then an entry that is
  * found damaged can be put aside. Where that is not allowed it reads all the
@@ -17,79 +17,39 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tool/tool_command.h"
 #include "tool/tool_fail.h"
+#include "tool/tool_progress.h"
 
-enum access {
-	ACCESS_NONE, /* the command has no store */
-	ACCESS_READ,
-	ACCESS_WRITE,
-	ACCESS_CREATE, /* to write, and the store is made when missing */
+const struct tool_command tool_commands[] = {
+	{"Entries", "add", "STORE PATH <content", "add or replace an entry",
+	 tool_add, &tool_add_manual, TOOL_CREATE, TOOL_OPERAND_REQUIRED, false},
+	{NULL, "get", "STORE PATH >content", "print the content of an entry",
+	 tool_get, &tool_get_manual, TOOL_READ, TOOL_OPERAND_REQUIRED, false},
+	{NULL, "delete", "STORE PATH", "delete an entry, if it is there",
+	 tool_delete, &tool_delete_manual, TOOL_WRITE, TOOL_OPERAND_REQUIRED,
+	 false},
+	{NULL, "list", "STORE [NAMESPACE]",
+	 "list entries: size, stored, date, path", tool_list, &tool_list_manual,
+	 TOOL_READ, TOOL_OPERAND_OPTIONAL, true},
+	{NULL, "key", "FILE", "print the SHA-256 of a file", tool_key,
+	 &tool_key_manual, TOOL_NO_STORE, TOOL_OPERAND_REQUIRED, true},
+	{"The store", "stats", "STORE", "print the totals of a store",
+	 tool_stats, &tool_stats_manual, TOOL_READ, TOOL_OPERAND_NONE, true},
+	{NULL, NULL, NULL, NULL, NULL, NULL, TOOL_NO_STORE, TOOL_OPERAND_NONE,
+	 false},
 };
-
-enum operand {
-	OPERAND_NONE,
-	OPERAND_OPTIONAL,
-	OPERAND_REQUIRED,
-};
-
-struct command {
-	const char *name;
-	const char *usage;
-	const char *about;
-	int (*run)(const struct tool_call *call);
-	enum access access;
-	enum operand operand; /* after the store */
-	bool json;	      /* has data to print */
-};
-
-static const struct command commands[] = {
-	{"add", "STORE PATH <content", "add or replace an entry", tool_add,
-	 ACCESS_CREATE, OPERAND_REQUIRED, false},
-	{"get", "STORE PATH >content", "print the content of an entry",
-	 tool_get, ACCESS_READ, OPERAND_REQUIRED, false},
-	{"delete", "STORE PATH", "delete an entry, if it is there", tool_delete,
-	 ACCESS_WRITE, OPERAND_REQUIRED, false},
-	{"list", "STORE [NAMESPACE]", "list entries: size, stored, date, path",
-	 tool_list, ACCESS_READ, OPERAND_OPTIONAL, true},
-	{"stats", "STORE", "print the totals of a store", tool_stats,
-	 ACCESS_READ, OPERAND_NONE, true},
-	{"key", "FILE", "print the SHA-256 of a file (\"-\": standard input)",
-	 tool_key, ACCESS_NONE, OPERAND_REQUIRED, true},
-};
-
-enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
 /* The command line, taken apart. */
 struct line {
-	const char *words[3]; /* the command and its operands */
+	const struct tool_command *command; /* NULL while there is no word */
+	const char *words[3];		    /* the command and its operands */
 	int count;
+	struct tool_given given;
 	bool json;
 	bool help;
 	bool version;
 };
-
-static int print_help(void)
-{
-	puts("Usage: cubby COMMAND ...\n");
-	for (int i = 0; i < COMMAND_COUNT; i++)
-		printf("  %-6s %-20s %s\n", commands[i].name, commands[i].usage,
-		       commands[i].about);
-	puts("  help                        print this\n"
-	     "\n"
-	     "STORE      the directory of the store; add makes it if missing\n"
-	     "PATH       where the entry is in a mount: [NAMESPACE/]NAME; "
-	     "NAME\n"
-	     "           is 32 to 128 digits of 0-9a-f, optionally with \"-\"\n"
-	     "           and 1 to 8 characters of a-z0-9\n"
-	     "NAMESPACE  names joined by \"/\"\n"
-	     "\n"
-	     "--json     list, stats, key: print JSON\n"
-	     "--version  print the version\n"
-	     "--         what follows is no option\n"
-	     "\n"
-	     "Exit status: 0 done, 1 no such entry, 2 an error.");
-	return TOOL_OK;
-}
 
 static int print_version(void)
 {
@@ -97,49 +57,98 @@ static int print_version(void)
 	return TOOL_OK;
 }
 
+static int print_help(const struct line *line)
+{
+	if (line->command)
+		tool_help_command(line->command);
+	else
+		tool_help();
+	return TOOL_OK;
+}
+
+const struct tool_command *tool_command_find(const char *name)
+{
+	for (const struct tool_command *row = tool_commands; row->name; row++)
+		if (strcmp(row->name, name) == 0)
+			return row;
+	return NULL;
+}
+
+/* Take a word that is no option: the command, or one of its operands. */
+static int word_take(struct line *line, const char *word)
+{
+	if (line->help && line->command)
+		return TOOL_OK;
+	if (!line->command && !line->help && strcmp(word, "help") == 0) {
+		line->help = true;
+		return TOOL_OK;
+	}
+	if (!line->command) {
+		line->command = tool_command_find(word);
+		if (!line->command)
+			return tool_fail(
+				"unknown command '%s'; see `cubby help`", word);
+		line->given.options = line->command->manual->options;
+	}
+	if (line->count == 3)
+		return tool_fail("one argument too many: '%s'; see `cubby %s "
+				 "--help`",
+				 word, line->command->name);
+	line->words[line->count++] = word;
+	return TOOL_OK;
+}
+
+/* Take what stands at `*words`. `*ret_taken` is how many words that were. */
+static int option_take(struct line *line, char *const *words, int *ret_taken)
+{
+	int status = tool_option_take(&line->given, words, ret_taken);
+
+	if (status != TOOL_OK || *ret_taken > 0)
+		return status;
+	*ret_taken = 1;
+	if (strcmp(*words, "--json") == 0)
+		line->json = true;
+	else if (strcmp(*words, "--help") == 0 || strcmp(*words, "-h") == 0)
+		line->help = true;
+	else if (strcmp(*words, "--version") == 0)
+		line->version = true;
+	else if (line->command)
+		return tool_fail("%s has no option '%s'; see `cubby %s --help`",
+				 line->command->name, *words,
+				 line->command->name);
+	else
+		return tool_fail("unknown option '%s'; see `cubby help`, and "
+				 "write options after the command",
+				 *words);
+	return TOOL_OK;
+}
+
 /* Take `argv` apart. Returns TOOL_OK, or TOOL_FAILED, which has been said. */
 static int line_parse(char **argv, struct line *line)
 {
 	bool options = true;
+	int status = TOOL_OK;
+	int taken;
 
-	for (char **arg = argv + 1; *arg; arg++) {
+	for (char **arg = argv + 1; *arg && status == TOOL_OK; arg += taken) {
+		taken = 1;
 		if (options && strcmp(*arg, "--") == 0)
 			options = false;
-		else if (options && strcmp(*arg, "--json") == 0)
-			line->json = true;
-		else if (options && (strcmp(*arg, "--help") == 0 ||
-				     strcmp(*arg, "-h") == 0))
-			line->help = true;
-		else if (options && strcmp(*arg, "--version") == 0)
-			line->version = true;
 		else if (options && (*arg)[0] == '-' && (*arg)[1] != '\0')
-			return tool_fail(
-				"unknown option '%s'; see `cubby help`", *arg);
-		else if (line->count == 3)
-			return tool_fail("one argument too many: '%s'; see "
-					 "`cubby help`",
-					 *arg);
+			status = option_take(line, arg, &taken);
 		else
-			line->words[line->count++] = *arg;
+			status = word_take(line, *arg);
 	}
-	return TOOL_OK;
+	return status;
 }
 
-static const struct command *command_find(const char *name)
+/* Is the line one that its command understands? Returns as line_parse(). */
+static int line_verify(const struct line *line)
 {
-	for (int i = 0; i < COMMAND_COUNT; i++)
-		if (strcmp(commands[i].name, name) == 0)
-			return &commands[i];
-	return NULL;
-}
-
-/* Is the line one that `command` understands? Returns as line_parse(). */
-static int command_verify(const struct command *command,
-			  const struct line *line)
-{
-	int most = 1 + (command->access != ACCESS_NONE) +
-		   (command->operand != OPERAND_NONE);
-	int least = most - (command->operand == OPERAND_OPTIONAL);
+	const struct tool_command *command = line->command;
+	int most = 1 + (command->access != TOOL_NO_STORE) +
+		   (command->operand != TOOL_OPERAND_NONE);
+	int least = most - (command->operand == TOOL_OPERAND_OPTIONAL);
 
 	if (line->count < least)
 		return tool_fail("an argument is missing; usage: cubby %s %s",
@@ -157,31 +166,32 @@ static int command_verify(const struct command *command,
 }
 
 /* Open the store of `call`, as the command wants it or as it can be had. */
-static int store_open(struct tool_call *call, enum access access)
+static int store_open(struct tool_call *call, enum tool_access access)
 {
 	int r;
 
 	r = cubby_open(call->store_path,
-		       access == ACCESS_CREATE ? CUBBY_CREATE : 0,
-		       &call->store);
-	if (access == ACCESS_READ && (r == -EROFS || r == -EACCES)) {
+		       access == TOOL_CREATE ? CUBBY_CREATE : 0, &call->store);
+	if (access == TOOL_READ && (r == -EROFS || r == -EACCES)) {
 		call->read_only = true;
 		r = cubby_open(call->store_path, CUBBY_READ_ONLY, &call->store);
 	}
 	return r;
 }
 
-static int command_run(const struct command *command, const struct line *line)
+static int line_run(const struct line *line)
 {
-	bool has_store = command->access != ACCESS_NONE;
+	const struct tool_command *command = line->command;
+	bool has_store = command->access != TOOL_NO_STORE;
 	struct tool_call call = {
 		.store_path = has_store ? line->words[1] : NULL,
 		.operand = line->words[has_store ? 2 : 1],
 		.json = line->json,
+		.given = &line->given,
 	};
 	int status;
 
-	status = command_verify(command, line);
+	status = line_verify(line);
 	if (status != TOOL_OK)
 		return status;
 
@@ -190,10 +200,11 @@ static int command_run(const struct command *command, const struct line *line)
 
 		if (r < 0)
 			return tool_fail_open(call.store_path,
-					      command->access == ACCESS_CREATE,
+					      command->access == TOOL_CREATE,
 					      r);
 	}
 	status = tool_flush(command->run(&call));
+	tool_progress_end();
 	cubby_close(call.store);
 	return status;
 }
@@ -216,7 +227,6 @@ static bool descriptors_fill(void)
 
 int main(int argc, char **argv)
 {
-	const struct command *command;
 	struct line line = {0};
 
 	/* A reader that went away is an error of write(2), and said. */
@@ -228,22 +238,10 @@ int main(int argc, char **argv)
 	if (line_parse(argv, &line) != TOOL_OK)
 		return TOOL_FAILED;
 	if (line.help)
-		return tool_flush(print_help());
+		return tool_flush(print_help(&line));
 	if (line.version)
 		return tool_flush(print_version());
-	if (line.count == 0)
+	if (!line.command)
 		return tool_fail("no command; see `cubby help`");
-
-	if (strcmp(line.words[0], "help") == 0 && line.count == 1)
-		return tool_flush(print_help());
-
-	command = command_find(line.words[0]);
-	if (!command && strcmp(line.words[0], "help") == 0)
-		return tool_fail("one argument too many: '%s'; usage: cubby "
-				 "help",
-				 line.words[1]);
-	if (!command)
-		return tool_fail("unknown command '%s'; see `cubby help`",
-				 line.words[0]);
-	return command_run(command, &line);
+	return line_run(&line);
 }

@@ -41,6 +41,10 @@ static void stats_plain(const struct cubby_stats *stats)
 		   "damaged, put aside; each is a miss");
 }
 
+const struct tool_manual tool_stats_manual = {
+	.text = "Prints the totals of a store.\n",
+};
+
 int tool_stats(const struct tool_call *call)
 {
 	struct cubby_stats stats;
