@@ -47,6 +47,7 @@ int tool_delete(const struct tool_call *call);
 int tool_list(const struct tool_call *call);
 int tool_stats(const struct tool_call *call);
 int tool_key(const struct tool_call *call);
+int tool_limit(const struct tool_call *call);
 
 extern const struct tool_manual tool_add_manual;
 extern const struct tool_manual tool_get_manual;
@@ -54,5 +55,6 @@ extern const struct tool_manual tool_delete_manual;
 extern const struct tool_manual tool_list_manual;
 extern const struct tool_manual tool_stats_manual;
 extern const struct tool_manual tool_key_manual;
+extern const struct tool_manual tool_limit_manual;
 
 #endif

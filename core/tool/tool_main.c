@@ -36,6 +36,9 @@ const struct tool_command tool_commands[] = {
 	 &tool_key_manual, TOOL_NO_STORE, TOOL_OPERAND_REQUIRED, true},
 	{"The store", "stats", "STORE", "print the totals of a store",
 	 tool_stats, &tool_stats_manual, TOOL_READ, TOOL_OPERAND_NONE, true},
+	{NULL, "limit", "STORE [DIRECTORY]", "print and set limits and quotas",
+	 tool_limit, &tool_limit_manual, TOOL_READ, TOOL_OPERAND_OPTIONAL,
+	 true},
 	{NULL, NULL, NULL, NULL, NULL, NULL, TOOL_NO_STORE, TOOL_OPERAND_NONE,
 	 false},
 };
