@@ -1,62 +1,163 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * cubby stats: the totals of a store.
+ * cubby stats: what is in a store, and what happened there.
  */
-#include <inttypes.h>
+#include <errno.h>
 #include <stdio.h>
 
 #include "tool/tool_fail.h"
+#include "tool/tool_scan.h"
+#include "tool/tool_stats.h"
 
-static void stats_json(const struct cubby_stats *stats)
-{
-	printf("{\"entries\":%" PRIu64 ",\"directories\":%" PRIu64
-	       ",\"plain_files\":%" PRIu64 ",\n\"raw_bytes\":%" PRIu64
-	       ",\"stored_bytes\":%" PRIu64 ",\n\"displaced\":%" PRIu64
-	       ",\"index_bytes\":%" PRIu64 ",\"quarantined\":%" PRIu64 "}\n",
-	       stats->entries, stats->directories, stats->plain_files,
-	       stats->raw_bytes, stats->stored_bytes, stats->displaced,
-	       stats->index_bytes, stats->quarantined);
-}
-
-static void stats_line(const char *name, uint64_t value, const char *about)
-{
-	printf("%-14s %14" PRIu64 "%s%s\n", name, value, *about ? "  " : "",
-	       about);
-}
-
-static void stats_plain(const struct cubby_stats *stats)
-{
-	stats_line("entries", stats->entries, "");
-	stats_line("directories", stats->directories, "");
-	stats_line("plain files", stats->plain_files,
-		   "with other than entry names, stored as they are");
-	stats_line("raw bytes", stats->raw_bytes,
-		   "of all entries, as they were added");
-	stats_line("stored bytes", stats->stored_bytes,
-		   "of all entries, as they are stored");
-	stats_line("displaced", stats->displaced,
-		   "replaced or deleted, kept for who has them open");
-	stats_line("index bytes", stats->index_bytes, "");
-	stats_line("quarantined", stats->quarantined,
-		   "damaged, put aside; each is a miss");
-}
+static const struct tool_option options[] = {
+	{"--prometheus", TOOL_FLAG, NULL,
+	 "print metrics in the text format of Prometheus"},
+	{"--watch", TOOL_FLAG, NULL,
+	 "print rates, each second until it is interrupted: drawn\n"
+	 "in place on a terminal, else one line a second"},
+	{NULL, TOOL_FLAG, NULL, NULL},
+};
 
 const struct tool_manual tool_stats_manual = {
-	.text = "Prints the totals of a store.\n",
+	.options = options,
+	.text = "Prints the totals of a store, the disk that it takes against "
+		"its limit, and\n"
+		"what happened since it was made: hits, misses, adds, "
+		"evictions, by directory,\n"
+		"each with all below. With DIRECTORY it prints that and the "
+		"directories in it.\n"
+		"\n"
+		"\"Would a larger limit help?\" is estimated from a sample of "
+		"what was evicted and\n"
+		"asked for again: so many of the misses would have been hits. "
+		"The table of ages\n"
+		"says how long what was evicted had not been used.\n"
+		"\n"
+		"A mount counts a hit when the kernel asks it for the name, "
+		"which it does at\n"
+		"most once a minute as long as it knows it.\n",
 };
+
+static int fail(const struct tool_call *call, int r)
+{
+	return tool_fail("cannot read the totals of '%s': %s", call->store_path,
+			 cubby_strerror(r));
+}
+
+int tool_stats_read(const struct tool_call *call, bool directories,
+		    struct tool_stats *ret_stats)
+{
+	struct tool_stats stats = {
+		.call = call,
+		.has_figures = !call->read_only,
+	};
+	int r = cubby_get_stats(call->store, &stats.totals);
+
+	if (r == 0)
+		r = cubby_get_limits(call->store, &stats.limits);
+	if (r == 0)
+		r = cubby_get_figures(call->store, &stats.figures,
+				      &stats.what_if);
+	if (r == 0 && directories)
+		r = tool_tally_init(call->store, "", &stats.tally);
+	if (r < 0)
+		return fail(call, r);
+	*ret_stats = stats;
+	return TOOL_OK;
+}
+
+void tool_stats_done(struct tool_stats *stats)
+{
+	tool_tally_done(&stats->tally);
+}
+
+/* -------------------------------------------------------------- directory */
+
+static int sum_entry(void *cookie, const char *path,
+		     const struct cubby_attr *attr)
+{
+	struct tool_stats_directory *directory = cookie;
+
+	(void)path;
+	directory->entries++;
+	directory->raw_bytes += attr->size;
+	directory->stored_bytes += attr->stored_size;
+	return 0;
+}
+
+static int directory_read(const struct tool_call *call,
+			  struct tool_stats_directory *directory)
+{
+	int r = cubby_get_quota(call->store, directory->path,
+				&directory->quota);
+
+	if (r == 0)
+		r = tool_scan(call, directory->path, "stats", sum_entry,
+			      directory);
+	if (r == 0)
+		r = tool_tally_init(call->store, directory->path,
+				    &directory->tally);
+	return r;
+}
+
+static int stats_directory(const struct tool_call *call)
+{
+	struct tool_stats_directory directory = {
+		.path = call->operand,
+		.has_figures = !call->read_only,
+	};
+	int r = directory_read(call, &directory);
+
+	if (r == -ENOENT)
+		return tool_fail("there is no directory '%s' in the store; see "
+				 "`cubby stats %s`",
+				 call->operand, call->store_path);
+	if (r < 0)
+		return tool_fail_entry(call, "cannot read the totals of", r);
+	if (call->json)
+		tool_stats_directory_json(&directory);
+	else
+		tool_stats_directory_plain(&directory);
+	tool_tally_done(&directory.tally);
+	return TOOL_OK;
+}
+
+/* ------------------------------------------------------------------ store */
+
+static int stats_store(const struct tool_call *call, bool prometheus)
+{
+	struct tool_stats stats;
+	int status = tool_stats_read(call, true, &stats);
+	int r = 0;
+
+	if (status != TOOL_OK)
+		return status;
+	if (prometheus)
+		r = tool_stats_prometheus(&stats);
+	else if (call->json)
+		tool_stats_json(&stats);
+	else
+		tool_stats_plain(&stats);
+	tool_stats_done(&stats);
+	return r < 0 ? fail(call, r) : TOOL_OK;
+}
 
 int tool_stats(const struct tool_call *call)
 {
-	struct cubby_stats stats;
-	int r;
+	const bool prometheus = tool_option_value(call->given, "--prometheus");
+	const bool watch = tool_option_value(call->given, "--watch");
+	const bool directory = call->operand && *call->operand != '\0';
 
-	r = cubby_get_stats(call->store, &stats);
-	if (r < 0)
-		return tool_fail("cannot read the totals of '%s': %s",
-				 call->store_path, cubby_strerror(r));
-	if (call->json)
-		stats_json(&stats);
-	else
-		stats_plain(&stats);
-	return TOOL_OK;
+	if (prometheus + watch + call->json > 1)
+		return tool_fail("--json, --prometheus and --watch exclude "
+				 "each other; leave out all but one");
+	if (directory && (prometheus || watch))
+		return tool_fail("%s is of the whole store; leave out '%s'",
+				 watch ? "--watch" : "--prometheus",
+				 call->operand);
+	if (watch)
+		return tool_stats_watch(call);
+	if (directory)
+		return stats_directory(call);
+	return stats_store(call, prometheus);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Escaping of names, for people and for JSON.
+ * Escaping of names, for people, JSON, Prometheus and HTML.
  *
  * Entry names are plain hex, but the directories that they are in have any
- * name that a client gave them, line feeds and broken UTF-8 included. Both
+ * name that a client gave them, line feeds and broken UTF-8 included. All
  * forms here go character by character: a whole UTF-8 character passes, unless
  * it is a control character; a byte that begins none is replaced alone.
  */
@@ -93,4 +93,44 @@ void tool_text_json(FILE *out, const char *text)
 		text += length ? length : 1;
 	}
 	putc('"', out);
+}
+
+/* U+FFFD in UTF-8. */
+static const char replacement[] = "\xef\xbf\xbd";
+
+void tool_text_label(FILE *out, const char *text)
+{
+	putc('"', out);
+	while (*text) {
+		uint32_t code = 0;
+		size_t length = text_char(text, &code);
+
+		if (length == 0)
+			fputs(replacement, out);
+		else if (code == '\n')
+			fputs("\\n", out);
+		else if (code == '"' || code == '\\')
+			fprintf(out, "\\%c", (int)code);
+		else
+			fwrite(text, 1, length, out);
+		text += length ? length : 1;
+	}
+	putc('"', out);
+}
+
+void tool_text_html(FILE *out, const char *text)
+{
+	while (*text) {
+		uint32_t code = 0;
+		size_t length = text_char(text, &code);
+
+		if (length == 0 || is_control(code))
+			fputs(replacement, out);
+		else if (code == '&' || code == '<' || code == '>' ||
+			 code == '"' || code == '\'')
+			fprintf(out, "&#%d;", (int)code);
+		else
+			fwrite(text, 1, length, out);
+		text += length ? length : 1;
+	}
 }

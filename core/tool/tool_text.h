@@ -19,4 +19,14 @@ void tool_text_plain(FILE *out, const char *text);
  */
 void tool_text_json(FILE *out, const char *text);
 
+/*
+ * Print `text` as the value of a label of Prometheus with its quotes: only
+ * backslash, quote and line feed are escaped there. Bytes as in JSON.
+ */
+void tool_text_label(FILE *out, const char *text);
+
+/* Print `text` as HTML, in an element or a quoted attribute. Control characters
+ * and bytes that are not UTF-8 become U+FFFD. */
+void tool_text_html(FILE *out, const char *text);
+
 #endif
