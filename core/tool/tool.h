@@ -48,6 +48,7 @@ int tool_list(const struct tool_call *call);
 int tool_stats(const struct tool_call *call);
 int tool_key(const struct tool_call *call);
 int tool_limit(const struct tool_call *call);
+int tool_report(const struct tool_call *call);
 int tool_top(const struct tool_call *call);
 int tool_trim(const struct tool_call *call);
 
@@ -58,6 +59,7 @@ extern const struct tool_manual tool_list_manual;
 extern const struct tool_manual tool_stats_manual;
 extern const struct tool_manual tool_key_manual;
 extern const struct tool_manual tool_limit_manual;
+extern const struct tool_manual tool_report_manual;
 extern const struct tool_manual tool_top_manual;
 extern const struct tool_manual tool_trim_manual;
 

@@ -42,6 +42,8 @@ const struct tool_command tool_commands[] = {
 	 true},
 	{NULL, "top", "STORE", "print what is largest, coldest, most used",
 	 tool_top, &tool_top_manual, TOOL_READ, TOOL_OPERAND_NONE, true},
+	{NULL, "report", "STORE -o FILE", "write a page with charts",
+	 tool_report, &tool_report_manual, TOOL_READ, TOOL_OPERAND_NONE, false},
 	{NULL, "trim", "STORE", "evict now what is over the limits", tool_trim,
 	 &tool_trim_manual, TOOL_WRITE, TOOL_OPERAND_NONE, true},
 	{NULL, NULL, NULL, NULL, NULL, NULL, TOOL_NO_STORE, TOOL_OPERAND_NONE,
