@@ -6,8 +6,6 @@
 #include "base/base.h"
 #include "format/codec.h"
 
-enum { LEVEL = 1 };
-
 struct contexts {
 	ZSTD_CCtx *compress;
 	ZSTD_DCtx *decompress;
@@ -56,6 +54,12 @@ size_t codec_bound(size_t size)
 
 ssize_t codec_compress(void *target, const void *data, size_t size)
 {
+	return codec_compress_level(target, data, size, CODEC_LEVEL);
+}
+
+ssize_t codec_compress_level(void *target, const void *data, size_t size,
+			     int level)
+{
 	struct contexts *contexts = contexts_get();
 	size_t made;
 
@@ -64,7 +68,7 @@ ssize_t codec_compress(void *target, const void *data, size_t size)
 	if (!contexts || !contexts->compress)
 		return -ENOMEM;
 	made = ZSTD_compressCCtx(contexts->compress, target, codec_bound(size),
-				 data, size, LEVEL);
+				 data, size, level);
 	/* With room for the bound, memory is the only thing that can lack. */
 	return ZSTD_isError(made) ? -ENOMEM : (ssize_t)made;
 }

@@ -20,10 +20,15 @@ enum codec {
 /* The most bytes that codec_compress() makes of `size` bytes. */
 size_t codec_bound(size_t size);
 
+/* What content is compressed with when it is added: as fast as can be. */
+enum { CODEC_LEVEL = 1 };
+
 /* Compress `size` bytes into `target`, which has room for codec_bound(size).
  * Returns the bytes made, or -ENOMEM. */
 CUBBY_MUST_CHECK ssize_t codec_compress(void *target, const void *data,
 					size_t size);
+CUBBY_MUST_CHECK ssize_t codec_compress_level(void *target, const void *data,
+					      size_t size, int level);
 
 /*
  * Decompress a frame that must give exactly `target_size` bytes and must end

@@ -18,7 +18,7 @@ enum {
 	AT_INCOMPAT = 18,
 	AT_COMPAT = 19,
 	AT_CODEC = 20,
-	AT_RESERVED = 21,
+	AT_LEVEL = 21,
 	AT_PATH_SIZE = 22,
 	AT_NAME_SIZE = 24,
 	AT_FRAME_SIZE = 26, /* in units of 64 KiB */
@@ -79,6 +79,7 @@ void footer_encode(const struct footer *footer, uint8_t *ret_bytes,
 	memcpy(to + AT_MAGIC, magic, sizeof(magic));
 	put_le(to + AT_VERSION, VERSION, 2);
 	to[AT_CODEC] = (uint8_t)footer->codec;
+	to[AT_LEVEL] = footer->level;
 	put_le(to + AT_PATH_SIZE, footer->path_size, 2);
 	put_le(to + AT_NAME_SIZE, footer->name_size, 2);
 	put_le(to + AT_FRAME_SIZE, FRAME_SIZE / FRAME_UNIT, 2);
@@ -179,6 +180,7 @@ int footer_decode(const uint8_t *bytes, size_t size, uint64_t file_size,
 		.payload_size = get_le(bytes + AT_PAYLOAD_SIZE, 8),
 		.mtime_ns = (int64_t)get_le(bytes + AT_MTIME, 8),
 		.codec = bytes[AT_CODEC],
+		.level = bytes[AT_LEVEL],
 		.path_size = (uint16_t)get_le(bytes + AT_PATH_SIZE, 2),
 		.name_size = (uint16_t)get_le(bytes + AT_NAME_SIZE, 2),
 	};

@@ -36,6 +36,7 @@ struct footer {
 	uint64_t payload_size; /* bytes before the footer */
 	int64_t mtime_ns;
 	enum codec codec;
+	uint8_t level; /* of zstd, or 0 when nobody has said */
 	/* Where the entry was published: only for who rebuilds an index. */
 	uint16_t path_size;
 	uint16_t name_size;

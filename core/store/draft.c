@@ -12,10 +12,7 @@
 #include "store/reader.h"
 #include "sys/sys.h"
 
-enum {
-	DRAFT_LOCK = 0, /* the byte of its file that a live draft has locked */
-	SWEEP_AGE_S = 60,
-};
+enum { SWEEP_AGE_S = 60 };
 
 struct cubby_draft {
 	struct cubby *store;
@@ -27,9 +24,17 @@ struct cubby_draft {
 int draft_create_file(struct cubby *store, uint64_t id)
 {
 	char path[LAYOUT_PATH_SIZE];
+	int fd;
+	int r;
 
 	layout_draft(id, path);
-	return sys_create(store->dir_fd, path, O_RDWR | O_EXCL);
+	fd = sys_create(store->dir_fd, path, O_RDWR | O_EXCL);
+	r = fd < 0 ? fd : sys_lock_byte(fd, LAYOUT_WRITER_LOCK);
+	if (fd >= 0 && r < 0) {
+		sys_close(&fd);
+		draft_delete_file(store, id);
+	}
+	return r < 0 ? r : fd;
 }
 
 int draft_open_file(struct cubby *store, uint64_t id)
@@ -49,16 +54,17 @@ void draft_delete_file(struct cubby *store, uint64_t id)
 	IGNORE(sys_unlink(store->dir_fd, path)); /* nothing refers to it */
 }
 
-/* Is the file `id` a draft whose process has died? Locks it if so. */
+/* Is the file `id` a draft whose process has died? */
 static bool is_abandoned(struct cubby *store, uint64_t id, int fd)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
 	struct record record;
 	struct stat file;
 
-	if (sys_lock_byte(fd, DRAFT_LOCK) < 0 || sys_fstat(fd, &file) < 0)
+	if (sys_byte_is_locked(fd, LAYOUT_WRITER_LOCK) != 0 ||
+	    sys_fstat(fd, &file) < 0)
 		return false;
-	/* A new file is neither locked nor in the index for an instant. */
+	/* A new file is not locked for an instant. */
 	if (sys_now_ns() / 1000000000 - file.st_mtim.tv_sec < SWEEP_AGE_S)
 		return false;
 	if (index_read(store->index, &txn) < 0)
@@ -140,19 +146,6 @@ static int copy_all(int from, int to)
 	return size < 0 ? (int)size : r;
 }
 
-/* Make the file of a draft, which shows by its lock that it is alive. */
-static int make_file(struct cubby_draft *draft)
-{
-	int fd = draft_create_file(draft->store, draft->id);
-	int r = fd < 0 ? fd : sys_lock_byte(fd, DRAFT_LOCK);
-
-	if (r < 0 && fd >= 0) {
-		draft_delete_file(draft->store, draft->id);
-		sys_close(&fd);
-	}
-	return r < 0 ? r : fd;
-}
-
 bool cubby_draft_must_grow(const struct cubby_draft *draft, uint64_t size)
 {
 	return !draft->is_file && size > SMALL_MAX;
@@ -166,7 +159,7 @@ int cubby_draft_grow(struct cubby_draft *draft, uint64_t size)
 
 	if (!cubby_draft_must_grow(draft, size))
 		return 0;
-	fd = make_file(draft);
+	fd = draft_create_file(draft->store, draft->id);
 	if (fd < 0)
 		return fd;
 	r = sys_fstat(draft->fd, &st);
@@ -196,7 +189,7 @@ int cubby_draft_new(struct cubby *store, uint64_t base,
 	r = store_new_id(store, &draft->id);
 	draft->fd = r < 0 || base != 0 ? -1 : sys_create_in_memory();
 	if (r == 0 && draft->fd < 0) {
-		draft->fd = make_file(draft);
+		draft->fd = draft_create_file(draft->store, draft->id);
 		draft->is_file = draft->fd >= 0;
 		r = draft->is_file ? 0 : draft->fd;
 	}

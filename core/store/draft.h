@@ -9,7 +9,8 @@
 #include "store/encoder.h"
 #include "store/store.h"
 
-/* Make the file of a new id. Returns a descriptor. */
+/* Make the file of a new id. Returns a descriptor, which shows, as long as it
+ * is open, that the file is not abandoned. */
 CUBBY_MUST_CHECK int draft_create_file(struct cubby *store, uint64_t id);
 CUBBY_MUST_CHECK int draft_open_file(struct cubby *store, uint64_t id);
 void draft_delete_file(struct cubby *store, uint64_t id);

@@ -65,7 +65,8 @@ static int need_scratch(struct encoder *encoder)
 
 void encoder_init(struct encoder *encoder, struct cubby *store, uint64_t id)
 {
-	*encoder = (struct encoder){.store = store, .id = id, .fd = -1};
+	*encoder = (struct encoder){
+		.store = store, .id = id, .level = CODEC_LEVEL, .fd = -1};
 }
 
 void encoder_done(struct encoder *encoder)
@@ -83,6 +84,19 @@ void encoder_done(struct encoder *encoder)
 	free(TAKE(encoder->frames));
 }
 
+/* Make the file of a blob, and show that somebody writes it. */
+static int create_locked(struct cubby *store, const char *path)
+{
+	int fd = sys_create_new(store->dir_fd, path, O_WRONLY);
+	int r = fd < 0 ? fd : sys_lock_byte(fd, LAYOUT_WRITER_LOCK);
+
+	if (fd >= 0 && r < 0) {
+		sys_close(&fd);
+		IGNORE(sys_unlink(store->dir_fd, path)); /* only space */
+	}
+	return r < 0 ? r : fd;
+}
+
 /* Make and open the blob file. Returns a descriptor. */
 static int create_blob(struct cubby *store, uint64_t id, enum codec codec)
 {
@@ -94,14 +108,14 @@ static int create_blob(struct cubby *store, uint64_t id, enum codec codec)
 	layout_blob(id, codec, path);
 	/* A dead process may have left one, from before the id was
 	 * published. */
-	fd = sys_create_new(store->dir_fd, path, O_WRONLY);
+	fd = create_locked(store, path);
 	if (fd != -ENOENT)
 		return fd;
 	layout_blob_directory(id, directory);
 	r = sys_mkdir(store->dir_fd, directory);
 	if (r < 0 && r != -EEXIST)
 		return r;
-	return sys_create_new(store->dir_fd, path, O_WRONLY);
+	return create_locked(store, path);
 }
 
 static int add_row(struct encoder *encoder, const void *stored, size_t size)
@@ -139,7 +153,8 @@ static int encode_frame(struct encoder *encoder, const void *data, size_t size,
 	if (r < 0)
 		return r;
 	if (!encoder->codec_chosen || encoder->codec == CODEC_ZSTD) {
-		made = codec_compress(encoder->scratch->stored, data, size);
+		made = codec_compress_level(encoder->scratch->stored, data,
+					    size, encoder->level);
 		if (made < 0)
 			return (int)made;
 	}
@@ -292,6 +307,7 @@ int encoder_finish(struct encoder *encoder, const struct origin *origin,
 		.payload_size = encoder->payload_size,
 		.mtime_ns = sys_now_ns(),
 		.codec = encoder->codec,
+		.level = (uint8_t)encoder->level,
 		.frame_count = encoder->frame_count,
 		.frames = encoder->frames,
 	};

@@ -26,6 +26,7 @@ struct encoder {
 	uint64_t id;
 	enum codec codec;
 	bool codec_chosen;
+	int level;		 /* of compression: may be set after init */
 	uint64_t size;		 /* bytes taken so far */
 	uint64_t payload_size;	 /* bytes written to the blob file */
 	struct scratch *scratch; /* on demand; see encoder.c */

@@ -10,7 +10,11 @@
 
 #include "format/codec.h"
 
-enum { LAYOUT_PATH_SIZE = 40 };
+enum {
+	LAYOUT_PATH_SIZE = 40,
+	/* The byte of a blob or a draft that who makes it has locked. */
+	LAYOUT_WRITER_LOCK = 0,
+};
 
 #define LAYOUT_INDEX "index"
 #define LAYOUT_INDEX_DATA "index/data.mdb"

@@ -32,6 +32,7 @@ struct cubby_reader {
 	uint64_t id;
 	uint64_t size;
 	enum codec codec;
+	unsigned level; /* of its compression, 0 if not known */
 	uint64_t frame_count;
 	struct frame *frames;
 	uint64_t *offsets; /* of the stored frames */
@@ -126,6 +127,7 @@ static int take_footer(struct cubby_reader *reader, const uint8_t *bytes,
 	if (!check_equal(&check, &record->check) ||
 	    footer.size != record->size || footer.codec != record->codec)
 		return -EBADMSG;
+	reader->level = footer.level;
 	return 0;
 }
 
@@ -244,8 +246,9 @@ static bool is_unmoved(struct cubby_reader *reader)
 	       record.codec == reader->codec;
 }
 
-int reader_open(struct cubby *store, uint64_t id,
-		struct cubby_reader **ret_reader)
+/* Without a consequence of damage. */
+static int open_entry(struct cubby *store, uint64_t id,
+		      struct cubby_reader **ret_reader)
 {
 	struct cubby_reader *reader = calloc(1, sizeof(*reader));
 	int r;
@@ -267,12 +270,20 @@ int reader_open(struct cubby *store, uint64_t id,
 		r = -EBADMSG;
 	if (r < 0) {
 		cubby_reader_close(reader);
-		if (r == -EBADMSG)
-			quarantine_entry(store, id);
 		return r;
 	}
 	*ret_reader = reader;
 	return 0;
+}
+
+int reader_open(struct cubby *store, uint64_t id,
+		struct cubby_reader **ret_reader)
+{
+	int r = open_entry(store, id, ret_reader);
+
+	if (r == -EBADMSG)
+		quarantine_entry(store, id);
+	return r;
 }
 
 int cubby_open_entry(struct cubby *store, uint64_t id,
@@ -302,6 +313,11 @@ void cubby_reader_close(struct cubby_reader *reader)
 uint64_t cubby_reader_size(const struct cubby_reader *reader)
 {
 	return reader->size;
+}
+
+unsigned reader_level(const struct cubby_reader *reader)
+{
+	return reader->level;
 }
 
 /* The stored bytes of a frame, checked. With a file, the lock is held. */
@@ -381,6 +397,18 @@ static int read_frame(struct cubby_reader *reader, uint64_t index, size_t start,
 			memcpy(target, reader->kept + start, size);
 	}
 	pthread_mutex_unlock(&reader->lock);
+	return r;
+}
+
+int reader_verify(struct cubby *store, uint64_t id)
+{
+	SCOPED_FREE uint8_t *raw = malloc(FRAME_SIZE);
+	struct cubby_reader *reader = NULL;
+	int r = raw ? open_entry(store, id, &reader) : -ENOMEM;
+
+	for (uint64_t i = 0; r == 0 && i < reader->frame_count; i++)
+		r = decode(reader, i, raw);
+	cubby_reader_close(reader);
 	return r;
 }
 

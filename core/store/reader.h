@@ -17,4 +17,12 @@
 CUBBY_MUST_CHECK int reader_open(struct cubby *store, uint64_t id,
 				 struct cubby_reader **ret_reader);
 
+/* Open the entry, and check and decode all of it. Changes nothing. Returns as
+ * reader_open(). */
+CUBBY_MUST_CHECK int reader_verify(struct cubby *store, uint64_t id);
+
+/* The level that its content was compressed with, or 0 when that is not known.
+ */
+unsigned reader_level(const struct cubby_reader *reader);
+
 #endif
