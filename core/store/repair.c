@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a row deleted cuts off, the next count finds: so it counts and deletes
+ * until nothing is left but sums, and these it takes from the last count.
+ */
+#include "store/repair.h"
+
+#include <errno.h>
+
+#include "base/base.h"
+#include "cubby/tree.h"
+#include "index/nodes.h"
+#include "store/recount.h"
+#include "sys/sys.h"
+
+/* As deep as directories that are cut off are below one another. */
+enum { PASSES_MAX = 256 };
+
+static int repair_root(struct update *update)
+{
+	const struct record root = {
+		.kind = CUBBY_DIRECTORY,
+		.mode = 0755,
+		.uid = sys_uid(),
+		.gid = sys_gid(),
+		.parent = CUBBY_ROOT_ID,
+		.mtime_ns = sys_now_ns(),
+		.name = "",
+	};
+
+	return nodes_put(update->txn, CUBBY_ROOT_ID, &root);
+}
+
+static int repair_node(struct update *update, uint64_t id)
+{
+	struct record record;
+	int r = nodes_get(update->txn, id, &record);
+
+	if (id == CUBBY_ROOT_ID)
+		return repair_root(update);
+	if (r == 0)
+		r = update_drop_bytes(update, id, &record);
+	else if (r == -EBADMSG)
+		r = small_delete(update->txn, id); /* a file is for gc */
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return nodes_delete(update->txn, id);
+}
+
+static int repair_row(struct update *update, const struct issue *issue)
+{
+	struct index_txn *txn = update->txn;
+
+	switch (issue->finding) {
+	case CUBBY_FOUND_NAME:
+		return names_delete(txn, issue->parent, issue->name,
+				    issue->name_size);
+	case CUBBY_FOUND_NODE:
+		return repair_node(update, issue->id);
+	case CUBBY_FOUND_USE:
+		return issue->is_missing ? recent_put(txn, &issue->row)
+					 : recent_delete(txn, &issue->row);
+	case CUBBY_FOUND_BYTES:
+		return small_delete(txn, issue->id);
+	case CUBBY_FOUND_QUOTA:
+		return group_delete(txn, issue->id);
+	default:
+		return 0;
+	}
+}
+
+static int put_sums(struct update *update, const struct recount *recount)
+{
+	int r = 0;
+
+	update->totals = recount->totals;
+	for (size_t i = 0; r == 0 && i < recount->group_count; i++)
+		r = group_put(update->txn, &recount->groups[i]);
+	return r;
+}
+
+/* One count. Returns 1 when rows were put right, 0 when all is, or an error. */
+static int run_pass(struct update *update)
+{
+	SCOPED_RECOUNT struct recount recount = {.txn = NULL};
+	int rows = 0;
+	int r = recount_run(&recount, update->txn);
+
+	for (size_t i = 0; r == 0 && i < recount.issue_count; i++) {
+		if (recount.issues[i].is_sum)
+			continue;
+		rows = 1;
+		r = repair_row(update, &recount.issues[i]);
+		/* Two findings of one row. */
+		if (r == -ENOENT)
+			r = 0;
+	}
+	if (r == 0 && rows == 0)
+		r = put_sums(update, &recount);
+	return r < 0 ? r : rows;
+}
+
+int repair_index(struct update *update)
+{
+	int r = 1;
+
+	for (int pass = 0; r > 0 && pass < PASSES_MAX; pass++)
+		r = run_pass(update);
+	return r > 0 ? -EBADMSG : r;
+}
