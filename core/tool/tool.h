@@ -18,7 +18,7 @@
 /* Exit statuses: scripts depend on them. */
 enum tool_status {
 	TOOL_OK = 0,
-	TOOL_MISS = 1,	 /* there is no such entry */
+	TOOL_MISS = 1,	 /* there is no such entry; verify found something */
 	TOOL_FAILED = 2, /* and one line on standard error says why */
 };
 
@@ -51,6 +51,9 @@ int tool_limit(const struct tool_call *call);
 int tool_report(const struct tool_call *call);
 int tool_top(const struct tool_call *call);
 int tool_trim(const struct tool_call *call);
+int tool_verify(const struct tool_call *call);
+int tool_gc(const struct tool_call *call);
+int tool_recompress(const struct tool_call *call);
 
 extern const struct tool_manual tool_add_manual;
 extern const struct tool_manual tool_get_manual;
@@ -62,5 +65,8 @@ extern const struct tool_manual tool_limit_manual;
 extern const struct tool_manual tool_report_manual;
 extern const struct tool_manual tool_top_manual;
 extern const struct tool_manual tool_trim_manual;
+extern const struct tool_manual tool_verify_manual;
+extern const struct tool_manual tool_gc_manual;
+extern const struct tool_manual tool_recompress_manual;
 
 #endif

@@ -46,6 +46,13 @@ const struct tool_command tool_commands[] = {
 	 tool_report, &tool_report_manual, TOOL_READ, TOOL_OPERAND_NONE, false},
 	{NULL, "trim", "STORE", "evict now what is over the limits", tool_trim,
 	 &tool_trim_manual, TOOL_WRITE, TOOL_OPERAND_NONE, true},
+	{"Upkeep", "verify", "STORE", "read everything, tell what is wrong",
+	 tool_verify, &tool_verify_manual, TOOL_READ, TOOL_OPERAND_NONE, true},
+	{NULL, "gc", "STORE", "delete what killed processes have left", tool_gc,
+	 &tool_gc_manual, TOOL_READ, TOOL_OPERAND_NONE, true},
+	{NULL, "recompress", "STORE --level N", "compress the entries better",
+	 tool_recompress, &tool_recompress_manual, TOOL_READ, TOOL_OPERAND_NONE,
+	 true},
 	{NULL, NULL, NULL, NULL, NULL, NULL, TOOL_NO_STORE, TOOL_OPERAND_NONE,
 	 false},
 };
