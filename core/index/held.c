@@ -69,6 +69,7 @@ static int map_region(struct index *index, uint32_t slot,
 int held_begin(struct index *index, const char *path)
 {
 	char held_path[PATH_MAX];
+	struct stat file;
 	void *map;
 	int r;
 
@@ -78,7 +79,11 @@ int held_begin(struct index *index, const char *path)
 	index->held_fd = sys_create(AT_FDCWD, held_path, O_RDWR);
 	if (index->held_fd < 0)
 		return index->held_fd;
-	r = sys_extend(index->held_fd, HEAD_SIZE);
+	r = sys_fstat(index->held_fd, &file);
+	if (r == 0 && file.st_nlink > 1)
+		r = -EBADMSG; /* somebody else's file */
+	if (r == 0)
+		r = sys_extend(index->held_fd, HEAD_SIZE);
 	if (r == 0)
 		r = sys_map(index->held_fd, 0, HEAD_SIZE, &map);
 	if (r == 0)

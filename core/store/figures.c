@@ -85,6 +85,7 @@ struct figures *figures_open(const struct cubby *store)
 		return NULL;
 	fd = sys_create(store->dir_fd, LAYOUT_FIGURES, O_RDWR);
 	if (fd < 0 || sys_fstat(fd, &found) < 0 || !S_ISREG(found.st_mode) ||
+	    found.st_nlink > 1 || /* somebody else's file */
 	    sys_extend(fd, sizeof(*file)) < 0 ||
 	    sys_map(fd, 0, sizeof(*file), &map) < 0)
 		return NULL;
