@@ -38,6 +38,8 @@ enum spot {
 	SPOT_WATCHES,
 	SPOT_STEADY,
 	SPOT_NEW_STEADY,
+	SPOT_HELD,
+	SPOT_FIGURES,
 	SPOT_QUARANTINE,
 	SPOT_SHARD,
 	SPOT_BLOBS,
@@ -46,9 +48,9 @@ enum spot {
 };
 
 static const char *const spots[] = {
-	"blob",	    "new blob", "draft",  "new draft",	"data.mdb",
-	"lock.mdb", "watches",	"steady", "steady.new", "quarantine file",
-	"shard",    "blobs",	"drafts",
+	"blob",	    "new blob",	       "draft",	 "new draft",  "data.mdb",
+	"lock.mdb", "watches",	       "steady", "steady.new", "held",
+	"figures",  "quarantine file", "shard",	 "blobs",      "drafts",
 };
 
 static bool is_directory(enum spot spot)
@@ -58,7 +60,7 @@ static bool is_directory(enum spot spot)
 
 static bool is_of_index(enum spot spot)
 {
-	return spot >= SPOT_DATA && spot <= SPOT_NEW_STEADY;
+	return spot >= SPOT_DATA && spot <= SPOT_HELD;
 }
 
 /* The store that each case has a copy of. */
@@ -183,6 +185,8 @@ static void put_all(const struct hostile_case *one, const struct model *model)
 			[SPOT_WATCHES] = "index/watches",
 			[SPOT_STEADY] = "index/steady",
 			[SPOT_NEW_STEADY] = "index/steady.new",
+			[SPOT_HELD] = "index/held",
+			[SPOT_FIGURES] = "figures",
 			[SPOT_BLOBS] = "blobs",
 			[SPOT_DRAFTS] = "drafts",
 		};
@@ -232,10 +236,15 @@ static void become_nobody(const struct hostile_case *one)
 /* What must go well, whatever is in that place. */
 static struct hope hope_of(const struct hostile_case *one)
 {
-	const bool is_own = one->plant == PLANT_LOOSE;
-	const bool is_for_later = one->spot == SPOT_NEW_BLOB ||
-				  one->spot == SPOT_NEW_DRAFT ||
-				  one->spot == SPOT_QUARANTINE;
+	/* What the file says means nothing; that it is one is enough. */
+	const bool is_file = one->plant == PLANT_GARBAGE ||
+			     one->plant == PLANT_SHORT ||
+			     one->plant == PLANT_SPARSE;
+	const bool is_own = one->plant == PLANT_LOOSE ||
+			    (one->spot == SPOT_HELD && is_file);
+	const bool is_for_later =
+		one->spot == SPOT_NEW_BLOB || one->spot == SPOT_NEW_DRAFT ||
+		one->spot == SPOT_QUARANTINE || one->spot == SPOT_FIGURES;
 
 	return (struct hope){
 		.opens = is_own || !is_of_index(one->spot),
@@ -248,8 +257,7 @@ static struct hope hope_of(const struct hostile_case *one)
 		.loses_blob =
 			!plant_is_its_own(one->plant) && one->spot == SPOT_BLOB,
 		.plain_is_foreign = !plant_is_its_own(one->plant) &&
-				    one->plant != PLANT_HARD_LINK &&
-				    one->plant != PLANT_SPARSE &&
+				    one->plant != PLANT_HARD_LINK && !is_file &&
 				    one->spot == SPOT_DRAFT,
 	};
 }

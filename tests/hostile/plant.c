@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "must.h"
+#include "mutate.h"
 #include "plant.h"
 #include "scratch.h"
 
@@ -24,6 +25,8 @@ static const char *const names[] = {
 	[PLANT_HARD_LINK] = "a hard link",
 	[PLANT_DIRECTORY] = "a directory",
 	[PLANT_SPARSE] = "a sparse file of 1 TB",
+	[PLANT_GARBAGE] = "garbage",
+	[PLANT_SHORT] = "a truncated file",
 	[PLANT_FOREIGN] = "a file of somebody else",
 	[PLANT_CLOSED] = "a file of mode 0",
 	[PLANT_LOOSE] = "a set-id file writable for all",
@@ -52,6 +55,26 @@ static void change(enum plant plant, const char *path, bool is_directory)
 		MUST(chmod(path, plant == PLANT_CLOSED ? 0 : 06777) == 0);
 }
 
+/* What was there is aside; a directory leaves a file as well. */
+static void put_damaged(enum plant plant, const char *path, const char *aside,
+			bool is_directory)
+{
+	size_t size = CANARY_SIZE;
+	uint8_t *bytes = is_directory ? NULL : file_read(aside, &size);
+	uint64_t state = size;
+
+	if (!bytes)
+		bytes = calloc(1, size);
+	MUST(bytes != NULL);
+	if (plant == PLANT_SHORT)
+		size /= 3;
+	for (size_t i = 0; plant == PLANT_GARBAGE && i < size; i++)
+		bytes[i] = (uint8_t)chance(&state);
+	file_write(path, bytes, size);
+	MUST(chmod(path, 0600) == 0);
+	free(bytes);
+}
+
 void plant_put(enum plant plant, const char *path, bool is_directory,
 	       const char *outside)
 {
@@ -60,15 +83,15 @@ void plant_put(enum plant plant, const char *path, bool is_directory,
 				: is_directory		? "shard"
 							: "canary");
 	char *canary_path = text_new("%s/canary", outside);
+	char *aside = text_new("%s.aside", outside);
 	int fd;
 
 	if (!plant_is_its_own(plant)) {
-		char *aside = text_new("%s.aside", outside);
-
 		/* Whatever it was, it is not in the store any more. */
 		if (access(path, F_OK) == 0)
 			MUST(rename(path, aside) == 0);
-		free(aside);
+		else
+			(void)unlink(aside);
 	}
 	switch (plant) {
 	case PLANT_SYMLINK:
@@ -93,9 +116,14 @@ void plant_put(enum plant plant, const char *path, bool is_directory,
 		MUST(ftruncate(fd, sparse_size) == 0);
 		MUST(close(fd) == 0);
 		break;
+	case PLANT_GARBAGE:
+	case PLANT_SHORT:
+		put_damaged(plant, path, aside, is_directory);
+		break;
 	default:
 		change(plant, path, is_directory);
 	}
+	free(aside);
 	free(target);
 	free(canary_path);
 }

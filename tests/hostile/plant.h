@@ -19,6 +19,8 @@ enum plant {
 	PLANT_HARD_LINK, /* to the canary */
 	PLANT_DIRECTORY,
 	PLANT_SPARSE,  /* a file of 1 TB */
+	PLANT_GARBAGE, /* a file of the right size, with other bytes */
+	PLANT_SHORT,   /* the beginning of the right file */
 	PLANT_FOREIGN, /* the right file, of root, in a store of another */
 	PLANT_CLOSED,  /* the right file, mode 0 */
 	PLANT_LOOSE,   /* the right file, set-id and writable for all */
