@@ -67,7 +67,7 @@ static void put_damaged(enum plant plant, const char *path, const char *aside,
 		bytes = calloc(1, size);
 	MUST(bytes != NULL);
 	if (plant == PLANT_SHORT)
-		size /= 3;
+		size /= 100;
 	for (size_t i = 0; plant == PLANT_GARBAGE && i < size; i++)
 		bytes[i] = (uint8_t)chance(&state);
 	file_write(path, bytes, size);
