@@ -246,9 +246,9 @@ static bool is_unmoved(struct cubby_reader *reader)
 	       record.codec == reader->codec;
 }
 
-/* Without a consequence of damage. */
+/* Without a consequence of damage. `*ret_is_lost`: its file is gone. */
 static int open_entry(struct cubby *store, uint64_t id,
-		      struct cubby_reader **ret_reader)
+		      struct cubby_reader **ret_reader, bool *ret_is_lost)
 {
 	struct cubby_reader *reader = calloc(1, sizeof(*reader));
 	int r;
@@ -265,8 +265,8 @@ static int open_entry(struct cubby *store, uint64_t id,
 	 * meanwhile, which happens once; otherwise the file has been lost. */
 	if (r == -ENOENT && !is_unmoved(reader))
 		r = try_open(reader);
-	if (r == -ENOENT && is_unmoved(reader) &&
-	    quarantine_lost(store, id) < 0)
+	*ret_is_lost = r == -ENOENT && is_unmoved(reader);
+	if (*ret_is_lost)
 		r = -EBADMSG;
 	if (r < 0) {
 		cubby_reader_close(reader);
@@ -279,8 +279,11 @@ static int open_entry(struct cubby *store, uint64_t id,
 int reader_open(struct cubby *store, uint64_t id,
 		struct cubby_reader **ret_reader)
 {
-	int r = open_entry(store, id, ret_reader);
+	bool is_lost;
+	int r = open_entry(store, id, ret_reader, &is_lost);
 
+	if (r == -EBADMSG && is_lost && quarantine_lost(store, id) == 0)
+		return -ENOENT;
 	if (r == -EBADMSG)
 		quarantine_entry(store, id);
 	return r;
@@ -404,7 +407,8 @@ int reader_verify(struct cubby *store, uint64_t id)
 {
 	SCOPED_FREE uint8_t *raw = malloc(FRAME_SIZE);
 	struct cubby_reader *reader = NULL;
-	int r = raw ? open_entry(store, id, &reader) : -ENOMEM;
+	bool is_lost;
+	int r = raw ? open_entry(store, id, &reader, &is_lost) : -ENOMEM;
 
 	for (uint64_t i = 0; r == 0 && i < reader->frame_count; i++)
 		r = decode(reader, i, raw);
