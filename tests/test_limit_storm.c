@@ -29,7 +29,7 @@
 enum {
 	PROCESSES = 4,
 	THREADS = 4,
-	WRITERS = PROCESSES * THREADS + 1, /* and the mount */
+	WRITERS = PROCESSES * THREADS + 2, /* the mount, and its compressor */
 	ENTRY_MAX = 200000,
 	RUN_S = 30,
 };
