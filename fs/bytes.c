@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "content.h"
+#include "growth.h"
 #include "readers.h"
 
 static ssize_t read_all(int fd, uint8_t *buffer, size_t size, uint64_t offset)
@@ -151,6 +152,8 @@ int content_write(struct mount *m, struct inode *inode, const void *data,
 			author_note(&c->author, by);
 		if (c->fd >= 0 && !must_grow(c, offset + size))
 			r = mark(c, write_all(c->fd, data, size, offset));
+		if (r != -EAGAIN)
+			growth_note(m, inode, c);
 		pthread_rwlock_unlock(&c->lock);
 		if (r != -EAGAIN)
 			return r;
@@ -162,6 +165,7 @@ int content_write(struct mount *m, struct inode *inode, const void *data,
 
 			r = mark(c, grown) < 0 ? grown : r;
 		}
+		growth_note(m, inode, c);
 		pthread_rwlock_unlock(&c->lock);
 		if (r < 0)
 			return r;
@@ -205,6 +209,7 @@ int content_truncate(struct mount *m, struct inode *inode, uint64_t size,
 		r = cubby_draft_grow(c->draft, size);
 	if (r >= 0) {
 		r = ftruncate(c->fd, (off_t)size) == 0 ? 0 : -errno;
+		growth_note(m, inode, c);
 		if (r < 0)
 			(void)mark(c, r); /* only the mark is wanted */
 		else if (size == 0 && atomic_load(&c->error))
@@ -237,6 +242,7 @@ int content_allocate(struct mount *m, struct inode *inode, int mode,
 		r = cubby_draft_grow(c->draft, offset + size);
 	if (r == 0 && fallocate(c->fd, mode, (off_t)offset, (off_t)size) < 0)
 		r = -errno;
+	growth_note(m, inode, c);
 	pthread_rwlock_unlock(&c->lock);
 	return r;
 }

@@ -28,6 +28,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "growth.h"
 #include "readers.h"
 
 /* Plain files that may stay open, and how many are closed at a time. */
@@ -67,6 +68,7 @@ static void plain_close(struct content *c)
 {
 	if (c->draft || c->fd < 0)
 		return;
+	growth_end(c);
 	close(c->fd);
 	c->fd = -1;
 	atomic_fetch_sub(&open_count, 1);
@@ -74,6 +76,9 @@ static void plain_close(struct content *c)
 
 static void plain_take(struct content *c, int fd)
 {
+	/* What was written through an earlier descriptor may not be known yet;
+	 * that is settled with what follows. */
+	c->known_bytes = c->attr.stored_size;
 	c->fd = fd;
 	atomic_fetch_add(&open_count, 1);
 }
@@ -83,6 +88,7 @@ void content_free(struct content *c)
 	if (!c)
 		return;
 	plain_close(c);
+	growth_end(c);
 	cubby_draft_drop(c->draft);
 	cubby_reader_close(c->pin);
 	if (atomic_load(&c->pinned))
@@ -135,6 +141,7 @@ bool content_is_draft(struct inode *inode)
 void content_published_locked(struct inode *inode, struct content *c,
 			      const struct cubby_attr *attr)
 {
+	growth_end(c);
 	c->draft = NULL;
 	c->fd = -1;
 	c->temporary_s = 0;

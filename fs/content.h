@@ -30,6 +30,11 @@ struct content {
 	 * store will not know any more. */
 	struct cubby_attr attr;
 
+	struct grown *grown;	/* mount.grown_lock, see growth.h */
+	struct mount *grown_in; /* whose lock that is, once there was one */
+	/* mount.grown_lock: of a plain file, what the store knows it takes. */
+	uint64_t known_bytes;
+
 	struct author author; /* of the draft; has a lock of its own */
 
 	/* Of a temporary file, when it was made (temporary.c); otherwise 0. */

@@ -11,6 +11,7 @@
 
 #include "cubby/manage.h"
 #include "flusher.h"
+#include "growth.h"
 #include "inode.h"
 #include "notify.h"
 #include "ops.h"
@@ -97,6 +98,8 @@ int mount_init(struct mount *m, struct cubby *store, int store_fd,
 	if (r == 0)
 		r = -pthread_cond_init(&m->settled, NULL);
 	if (r == 0)
+		r = -pthread_mutex_init(&m->grown_lock, NULL);
+	if (r == 0)
 		r = readers_new(&m->readers);
 	if (r == 0)
 		r = inode_table_init(m);
@@ -140,10 +143,12 @@ void mount_done(struct mount *m)
 {
 	if (m->bucket_count)
 		inode_table_done(m);
+	growth_settle(m, true);
 	readers_free(m->readers);
 	cubby_watch_close(m->watch);
 	close(m->store_fd);
 	pthread_cond_destroy(&m->settled);
+	pthread_mutex_destroy(&m->grown_lock);
 	pthread_mutex_destroy(&m->lock);
 	pthread_rwlock_destroy(&m->told);
 	m->magic = 0;

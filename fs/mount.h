@@ -6,9 +6,9 @@
  *   1. mount.told          a name read from the store against a node taken away
  *   2. content.lock        one file: writes against publishing (content.h)
  *   3. mount.lock          the tables of inodes and of pending drafts
- *   4. the locks of flusher.c, notify.c, readers.c and author.c, which take no
- * other None is held while a reply or a notification is sent: the kernel may
- * hold a lock of its own until another request is answered.
+ *   4. the locks of flusher.c, notify.c, readers.c, author.c and growth.c,
+ * which take no other None is held while a reply or a notification is sent: the
+ * kernel may hold a lock of its own until another request is answered.
  */
 #ifndef CUBBYFS_MOUNT_H
 #define CUBBYFS_MOUNT_H
@@ -28,6 +28,7 @@
 #define MOUNT_MAGIC 0x63626d74u
 
 struct flusher;
+struct grown;
 struct inode;
 struct notifier;
 struct packer;
@@ -77,6 +78,10 @@ struct mount {
 	size_t inode_count;
 	struct inode *pending[MOUNT_PENDING_BUCKETS]; /* by parent and name */
 	size_t pending_count;
+
+	pthread_mutex_t grown_lock; /* guards these two, see growth.c */
+	struct grown *grown;
+	uint64_t grown_bytes;
 
 	struct flusher *flusher; /* NULL: without write-back */
 	struct notifier *notifier;

@@ -31,6 +31,7 @@
 #include <string.h>
 
 #include "content.h"
+#include "growth.h"
 #include "notify.h"
 
 static struct content *content_of(struct inode *inode)
@@ -233,8 +234,10 @@ static void publish_content(struct mount *m, struct inode *inode)
 	owner = (struct cubby_owner){c->attr.mode, c->attr.uid, c->attr.gid};
 	replaces =
 		cubby_lookup(m->store, inode->parent, inode->name, &old) == 0;
+	growth_hand_over(c);
 	if (c->draft && cubby_draft_publish(c->draft, inode->parent,
 					    inode->name, &owner, &attr) == 0) {
+		growth_end(c);
 		c->draft = NULL;
 		c->fd = -1;
 		if (replaces)

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "content.h"
+#include "growth.h"
 #include "notify.h"
 #include "readers.h"
 #include "temporary.h"
@@ -159,6 +160,7 @@ static void *reaper_run(void *arg)
 		}
 		readers_drop_idle(m->readers);
 		content_close_idle(m);
+		growth_settle(m, false);
 		temporary_store_old(m);
 	}
 	return NULL;

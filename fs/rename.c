@@ -25,6 +25,7 @@
 
 #include "content.h"
 #include "flusher.h"
+#include "growth.h"
 #include "notify.h"
 #include "ops.h"
 #include "pending.h"
@@ -93,10 +94,13 @@ static int draft_publish_locked(const struct move *v, struct inode *inode,
 		r = content_sync_late_locked(c);
 	if (r < 0)
 		return r;
+	growth_hand_over(c);
 	r = cubby_draft_publish(c->draft, v->new_parent, v->new_name, &owner,
 				&attr);
-	if (r < 0)
+	if (r < 0) {
+		growth_note(v->m, inode, c);
 		return r;
+	}
 	content_published_locked(inode, c, &attr);
 	/* The reaper is told of the store's id, under which it finds no
 	 * inode. Without a pin the store is asked, as long as it knows. */
@@ -142,8 +146,12 @@ static int stored_rename_locked(const struct move *v, struct inode *inode,
 
 	if (r < 0)
 		return r;
+	if (c && publishes)
+		growth_hand_over(c);
 	r = cubby_rename(v->m->store, v->parent, v->name, v->new_parent,
 			 v->new_name, flags, &attr);
+	if (r < 0 && c && publishes)
+		growth_note(v->m, inode, c);
 	if (r < 0)
 		return r;
 	if (c && attr.id == atomic_load(&inode->store_id)) {

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "content.h"
+#include "growth.h"
 #include "pending.h"
 
 #define AGE_S 1
@@ -64,7 +65,7 @@ int64_t temporary_now_s(void)
 
 /* Needs content.lock exclusive, and that the inode is claimed: so its place
  * stays as it is. */
-static int store_locked(struct inode *inode, struct content *c)
+static int store_locked(struct mount *m, struct inode *inode, struct content *c)
 {
 	struct cubby_owner owner = {c->attr.mode, c->attr.uid, c->attr.gid};
 	struct cubby_attr attr;
@@ -74,10 +75,13 @@ static int store_locked(struct inode *inode, struct content *c)
 		return 0;
 	if (content_sync_late_locked(c) < 0)
 		return -EIO;
+	growth_hand_over(c);
 	r = cubby_draft_publish(c->draft, inode->parent, inode->name, &owner,
 				&attr);
-	if (r < 0)
+	if (r < 0) {
+		growth_note(m, inode, c);
 		return r;
+	}
 	content_published_locked(inode, c, &attr);
 	return 0;
 }
@@ -90,7 +94,7 @@ void temporary_store(struct mount *m, struct inode *inode)
 		return;
 	pthread_rwlock_wrlock(&c->lock);
 	if (pending_claim(m, inode))
-		pending_settle(m, inode, store_locked(inode, c) == 0);
+		pending_settle(m, inode, store_locked(m, inode, c) == 0);
 	pthread_rwlock_unlock(&c->lock);
 }
 

@@ -8,11 +8,15 @@
 #include "index/nodes.h"
 #include "store/draft.h"
 #include "store/figures.h"
+#include "store/node.h"
 #include "store/publish.h"
 #include "store/reader.h"
 #include "sys/sys.h"
 
-enum { SWEEP_AGE_S = 60 };
+enum {
+	SWEEP_AGE_S = 60,
+	SETTLE_BATCH = 256, /* in one transaction */
+};
 
 struct cubby_draft {
 	struct cubby *store;
@@ -72,9 +76,85 @@ static bool is_abandoned(struct cubby *store, uint64_t id, int fd)
 	return nodes_get(txn, id, &record) == -ENOENT;
 }
 
+/* ----------------------------------------------------------------- settling */
+
+/* The blocks of the file of a plain node. Returns 1 when they are not what the
+ * record says, 0 when they are or it is no plain node, or an error. */
+static int look_at_plain(struct index_txn *txn, struct cubby *store,
+			 uint64_t id, struct node *ret_node, uint64_t *ret_size)
+{
+	char path[LAYOUT_PATH_SIZE];
+	struct stat file;
+	int r = node_get(txn, id, ret_node);
+
+	if (r == 0 && ret_node->record.kind != CUBBY_PLAIN)
+		return 0;
+	layout_draft(id, path);
+	if (r == 0)
+		r = sys_stat(store->dir_fd, path, &file);
+	if (r < 0)
+		return r == -ENOENT || r == -EBADMSG ? 0 : r;
+	*ret_size = (uint64_t)file.st_blocks * 512;
+	return *ret_size != ret_node->record.stored_size;
+}
+
+static int settle(struct cubby *store, const uint64_t *ids, size_t count)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	bool is_changed = false;
+	struct node node;
+	uint64_t size;
+	int r = update_begin(store, &update);
+
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		r = look_at_plain(update.txn, store, ids[i], &node, &size);
+		if (r > 0) {
+			is_changed = true;
+			r = update_resize(&update, &node, size);
+		}
+	}
+	return r == 0 && is_changed ? update_commit(&update) : r;
+}
+
+int cubby_settle_plain(struct cubby *store, const uint64_t *ids, size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i += SETTLE_BATCH)
+		r = settle(store, ids + i, min_size(SETTLE_BATCH, count - i));
+	return r;
+}
+
+/* ----------------------------------------------------------------- sweeping */
+
+struct sweep {
+	struct cubby *store;
+	size_t count;
+	uint64_t ids[SETTLE_BATCH]; /* plain nodes to be settled */
+};
+
+/* A process that was killed has not settled what it wrote. */
+static void sweep_plain(struct sweep *sweep, uint64_t id)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	struct node node;
+	uint64_t size;
+
+	if (index_read(sweep->store->index, &txn) < 0 ||
+	    look_at_plain(txn, sweep->store, id, &node, &size) <= 0)
+		return;
+	index_end(TAKE(txn));
+	sweep->ids[sweep->count++] = id;
+	if (sweep->count < SETTLE_BATCH)
+		return;
+	IGNORE(settle(sweep->store, sweep->ids, sweep->count));
+	sweep->count = 0;
+}
+
 static int sweep_name(void *cookie, const char *name)
 {
-	struct cubby *store = cookie;
+	struct sweep *sweep = cookie;
+	struct cubby *store = sweep->store;
 	char path[LAYOUT_PATH_SIZE];
 	uint64_t id;
 	char *end;
@@ -89,13 +169,19 @@ static int sweep_name(void *cookie, const char *name)
 		return 0;
 	if (is_abandoned(store, id, fd))
 		draft_delete_file(store, id);
+	else
+		sweep_plain(sweep, id);
 	sys_close(&fd);
 	return 0;
 }
 
 void draft_sweep(struct cubby *store)
 {
-	IGNORE(sys_scan(store->dir_fd, LAYOUT_DRAFTS, sweep_name, store));
+	struct sweep sweep = {.store = store};
+
+	IGNORE(sys_scan(store->dir_fd, LAYOUT_DRAFTS, sweep_name, &sweep));
+	if (sweep.count > 0)
+		IGNORE(settle(store, sweep.ids, sweep.count));
 }
 
 uint32_t draft_mode(uint32_t mode)
@@ -218,8 +304,11 @@ static int publish_plain(struct cubby_draft *draft, uint64_t parent,
 			 struct record *ret_record)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
+	struct stat file = {.st_size = 0};
 	int r = cubby_draft_grow(draft, UINT64_MAX);
 
+	if (r == 0)
+		r = sys_fstat(draft->fd, &file);
 	if (r == 0)
 		r = update_begin(draft->store, &update);
 	*ret_record = (struct record){
@@ -227,6 +316,7 @@ static int publish_plain(struct cubby_draft *draft, uint64_t parent,
 		.mode = draft_mode(owner->mode),
 		.uid = owner->uid,
 		.gid = owner->gid,
+		.stored_size = (uint64_t)file.st_blocks * 512,
 		.name = "",
 	};
 	if (r == 0)

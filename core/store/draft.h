@@ -18,7 +18,8 @@ void draft_delete_file(struct cubby *store, uint64_t id);
 /*
  * Delete the drafts of processes that died: files that no node has, that nobody
  * has locked, and that have not been touched for a minute. What cannot be
- * deleted now is left for the next time.
+ * deleted now is left for the next time. The plain files that they have not
+ * settled are.
  */
 void draft_sweep(struct cubby *store);
 

@@ -31,7 +31,7 @@ struct move {
 };
 
 /* Begin the update: the node is still there, and has lost its old name. */
-static int begin(const struct move *move, struct update *update)
+static int begin(struct move *move, struct update *update)
 {
 	struct node node;
 	uint64_t id;
@@ -49,7 +49,10 @@ static int begin(const struct move *move, struct update *update)
 	    names_get(update->txn, move->new_parent, move->new_name,
 		      strlen(move->new_name), &id) == 0)
 		return -EEXIST;
-	return update_detach(update, &node);
+	/* What it is by now: others may have set its owner or its size. */
+	move->node = node;
+	move->node.record.name = move->node.name;
+	return update_detach(update, &move->node);
 }
 
 static void take_owner(struct record *record, const struct node *node)
@@ -97,12 +100,16 @@ static int unpublish(struct move *move, struct record *ret_record)
 	SCOPED_FD int fd = draft_create_file(move->store, move->node.id);
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	struct record record = {.kind = CUBBY_PLAIN, .name = ""};
+	struct stat file = {.st_size = 0};
 	int r;
 
 	/* Another process is at it, or died at it. */
 	if (fd < 0)
 		return fd == -EEXIST ? -EBUSY : fd;
 	r = draft_load(move->store, move->node.id, fd);
+	if (r == 0)
+		r = sys_fstat(fd, &file);
+	record.stored_size = (uint64_t)file.st_blocks * 512;
 	if (r == 0)
 		r = begin(move, &update);
 	take_owner(&record, &move->node);

@@ -356,6 +356,9 @@ int room_verify(struct update *update, const struct record *record)
 {
 	const struct cubby_limits *limits = &update->limits;
 
+	/* Plain files are there already, whatever name they get. */
+	if (record->kind != CUBBY_ENTRY)
+		return 0;
 	if (limits->max_entry > 0 && record->size > limits->max_entry)
 		return -EFBIG;
 	if (limits->max_size > 0 &&

@@ -217,6 +217,29 @@ int update_replace_bytes(struct update *update, const struct node *node,
 	return r < 0 ? r : nodes_put(update->txn, node->id, &record);
 }
 
+int update_resize(struct update *update, const struct node *node,
+		  uint64_t stored_size)
+{
+	struct record record = node->record;
+	uint64_t found = 0;
+	int r = names_get(update->txn, record.parent, record.name,
+			  record.name_size, &found);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	record.stored_size = stored_size;
+	if (found == node->id) {
+		count(&update->totals, &node->record, -1);
+		count(&update->totals, &record, 1);
+		update->grew = true;
+	} else {
+		update->totals.displaced_bytes +=
+			record_disk_size(&record) -
+			record_disk_size(&node->record);
+	}
+	return nodes_put(update->txn, node->id, &record);
+}
+
 static int purge_node(struct update *update, uint64_t id)
 {
 	struct record record;

@@ -85,6 +85,11 @@ CUBBY_MUST_CHECK int update_replace_bytes(struct update *update,
 					  const struct node *node,
 					  const struct record *bytes);
 
+/* Note what the file of a plain node takes of the disk. */
+CUBBY_MUST_CHECK int update_resize(struct update *update,
+				   const struct node *node,
+				   uint64_t stored_size);
+
 /* Purge the displaced nodes that all watches have been told of. */
 CUBBY_MUST_CHECK int update_purge(struct update *update);
 

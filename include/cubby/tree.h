@@ -126,6 +126,15 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_open_plain(struct cubby *store,
 
 /* ---------------------------------------------------------------- change */
 
+/*
+ * Note in the store how much of the disk the files of these nodes take at this
+ * moment: for who writes through a descriptor of cubby_open_plain(), when he is
+ * done for a while. What has been deleted, or is no plain node, is passed by.
+ * Returns 0 or a common error. Beginning to watch does so for all plain files.
+ */
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_settle_plain(struct cubby *store, const uint64_t *ids, size_t count);
+
 /* Make a directory. Returns 0, -EEXIST, -ENOENT when `parent` is gone,
  * -ENOTDIR, or a common error. */
 CUBBY_API CUBBY_MUST_CHECK int cubby_mkdir(struct cubby *store, uint64_t parent,
