@@ -9,11 +9,16 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "content.h"
+#include "cubby/manage.h"
 #include "growth.h"
 #include "readers.h"
+
+#define ROOM_TRIES 5
+#define ROOM_WAIT_NS (100L * 1000 * 1000)
 
 static ssize_t read_all(int fd, uint8_t *buffer, size_t size, uint64_t offset)
 {
@@ -50,6 +55,19 @@ static int write_all(int fd, const uint8_t *data, size_t size, uint64_t offset)
 		offset += (uint64_t)n;
 	}
 	return 0;
+}
+
+bool content_try_again(struct mount *m, int r, uint64_t size, unsigned *tries)
+{
+	const struct timespec pause = {.tv_nsec = ROOM_WAIT_NS};
+
+	if ((r != -ENOSPC && r != -EDQUOT) || *tries == ROOM_TRIES)
+		return false;
+	if (*tries == 0 && cubby_make_room(m->store, size) <= 0)
+		return false;
+	if ((*tries)++ > 0)
+		nanosleep(&pause, NULL);
+	return true;
 }
 
 /* Read from what is open here; -EAGAIN when nothing is. */
@@ -141,6 +159,7 @@ int content_write(struct mount *m, struct inode *inode, const void *data,
 		  size_t size, uint64_t offset, pid_t by)
 {
 	struct content *c = content_obtain(m, inode);
+	unsigned tries = 0;
 
 	if (!c)
 		return -ENOMEM;
@@ -151,7 +170,13 @@ int content_write(struct mount *m, struct inode *inode, const void *data,
 		if (c->draft && !c->temporary_s)
 			author_note(&c->author, by);
 		if (c->fd >= 0 && !must_grow(c, offset + size))
-			r = mark(c, write_all(c->fd, data, size, offset));
+			r = write_all(c->fd, data, size, offset);
+		if (r != -EAGAIN && content_try_again(m, r, size, &tries)) {
+			pthread_rwlock_unlock(&c->lock);
+			continue;
+		}
+		if (r != -EAGAIN)
+			(void)mark(c, r); /* only the mark is wanted */
 		if (r != -EAGAIN)
 			growth_note(m, inode, c);
 		pthread_rwlock_unlock(&c->lock);
@@ -225,6 +250,7 @@ int content_allocate(struct mount *m, struct inode *inode, int mode,
 		     uint64_t offset, uint64_t size)
 {
 	struct content *c = content_obtain(m, inode);
+	unsigned tries = 0;
 	int r;
 
 	if (!c)
@@ -240,8 +266,14 @@ int content_allocate(struct mount *m, struct inode *inode, int mode,
 	r = c->fd < 0 ? -EOPNOTSUPP : 0;
 	if (r == 0 && must_grow(c, offset + size))
 		r = cubby_draft_grow(c->draft, offset + size);
-	if (r == 0 && fallocate(c->fd, mode, (off_t)offset, (off_t)size) < 0)
-		r = -errno;
+	while (r == 0) {
+		r = fallocate(c->fd, mode, (off_t)offset, (off_t)size) < 0
+			    ? -errno
+			    : 0;
+		if (!content_try_again(m, r, size, &tries))
+			break;
+		r = 0;
+	}
 	growth_note(m, inode, c);
 	pthread_rwlock_unlock(&c->lock);
 	return r;

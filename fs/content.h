@@ -85,6 +85,14 @@ CUBBY_MUST_CHECK int content_write(struct mount *m, struct inode *inode,
 CUBBY_MUST_CHECK int content_truncate(struct mount *m, struct inode *inode,
 				      uint64_t size, pid_t by);
 
+/*
+ * The result of a write of about `size` bytes is `r`: was the disk full, and is
+ * another try worth it? What is evicted may be known to the kernel; then its
+ * file goes when the reaper has been told, which takes some tries, of which
+ * `*tries` is the count.
+ */
+bool content_try_again(struct mount *m, int r, uint64_t size, unsigned *tries);
+
 /* fallocate(2) and fdatasync(2) of what has a descriptor. */
 CUBBY_MUST_CHECK int content_allocate(struct mount *m, struct inode *inode,
 				      int mode, uint64_t offset, uint64_t size);

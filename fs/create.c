@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "content.h"
+#include "cubby/manage.h"
 #include "ops.h"
 #include "pending.h"
 #include "reply.h"
@@ -182,6 +183,11 @@ static int file_create(const struct request *q,
 			(!q->is_node && temporary_has_name(q->name));
 
 	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
+		r = is_draft ? draft_create(q, ret_entry)
+			     : plain_create(q, ret_entry);
+	/* A full disk: once more, when something could be evicted. */
+	if ((r == -ENOSPC || r == -EDQUOT) &&
+	    cubby_make_room(q->m->store, 0) > 0)
 		r = is_draft ? draft_create(q, ret_entry)
 			     : plain_create(q, ret_entry);
 	return r == -EAGAIN ? -ENOENT : r;

@@ -227,10 +227,14 @@ static int move_once(const struct move *v)
 
 static int move_run(const struct move *v)
 {
+	unsigned full = 0;
 	int r = -EAGAIN;
 
-	for (int i = 0; i < TRIES && r == -EAGAIN; i++)
-		r = move_once(v);
+	for (int i = 0; i < TRIES && r == -EAGAIN; i++) {
+		do
+			r = move_once(v);
+		while (content_try_again(v->m, r, 0, &full));
+	}
 	return r == -EAGAIN ? -ENOENT : r;
 }
 

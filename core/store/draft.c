@@ -11,6 +11,7 @@
 #include "store/node.h"
 #include "store/publish.h"
 #include "store/reader.h"
+#include "store/room.h"
 #include "sys/sys.h"
 
 enum {
@@ -237,7 +238,7 @@ bool cubby_draft_must_grow(const struct cubby_draft *draft, uint64_t size)
 	return !draft->is_file && size > SMALL_MAX;
 }
 
-int cubby_draft_grow(struct cubby_draft *draft, uint64_t size)
+static int grow(struct cubby_draft *draft, uint64_t size)
 {
 	SCOPED_FD int fd = -1;
 	struct stat st;
@@ -258,6 +259,14 @@ int cubby_draft_grow(struct cubby_draft *draft, uint64_t size)
 	else
 		draft->is_file = true;
 	return r;
+}
+
+int cubby_draft_grow(struct cubby_draft *draft, uint64_t size)
+{
+	int r = grow(draft, size);
+
+	return room_was_made(draft->store, r, SMALL_MAX) ? grow(draft, size)
+							 : r;
 }
 
 int cubby_draft_new(struct cubby *store, uint64_t base,
@@ -361,6 +370,14 @@ static int publish_entry(struct cubby_draft *draft, uint64_t parent,
 	return 0;
 }
 
+static int publish(struct cubby_draft *draft, uint64_t parent, const char *name,
+		   const struct cubby_owner *owner, struct record *ret_record)
+{
+	return name_is_entry(name)
+		       ? publish_entry(draft, parent, name, owner, ret_record)
+		       : publish_plain(draft, parent, name, owner, ret_record);
+}
+
 int cubby_draft_publish(struct cubby_draft *draft, uint64_t parent,
 			const char *name, const struct cubby_owner *owner,
 			struct cubby_attr *ret_attr)
@@ -371,10 +388,10 @@ int cubby_draft_publish(struct cubby_draft *draft, uint64_t parent,
 
 	if (r == 0)
 		r = store_verify_writable(draft->store);
-	if (r == 0 && name_is_entry(name))
-		r = publish_entry(draft, parent, name, owner, &record);
-	else if (r == 0)
-		r = publish_plain(draft, parent, name, owner, &record);
+	if (r == 0)
+		r = publish(draft, parent, name, owner, &record);
+	if (room_was_made(draft->store, r, FRAME_SIZE))
+		r = publish(draft, parent, name, owner, &record);
 	if (r < 0)
 		return r;
 	*ret_attr = record_attr(draft->id, &record);

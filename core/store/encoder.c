@@ -18,6 +18,7 @@
 
 #include "base/base.h"
 #include "store/encoder.h"
+#include "store/room.h"
 #include "sys/sys.h"
 
 /* The most that is kept: 1 MiB a process. */
@@ -175,7 +176,7 @@ static int encode_frame(struct encoder *encoder, const void *data, size_t size,
 
 /* Write one frame, of which it is known that it is not the only one, or too
  * large for the index, to the blob file. */
-static int append(struct encoder *encoder, const void *stored, size_t size)
+static int append_once(struct encoder *encoder, const void *stored, size_t size)
 {
 	if (encoder->fd < 0) {
 		int fd = create_blob(encoder->store, encoder->id,
@@ -187,6 +188,15 @@ static int append(struct encoder *encoder, const void *stored, size_t size)
 	}
 	return sys_pwrite(encoder->fd, stored, size,
 			  encoder->payload_size - size);
+}
+
+static int append(struct encoder *encoder, const void *stored, size_t size)
+{
+	int r = append_once(encoder, stored, size);
+
+	return room_was_made(encoder->store, r, size)
+		       ? append_once(encoder, stored, size)
+		       : r;
 }
 
 static int flush_frame(struct encoder *encoder, const void *data)
@@ -311,5 +321,9 @@ int encoder_finish(struct encoder *encoder, const struct origin *origin,
 		.frame_count = encoder->frame_count,
 		.frames = encoder->frames,
 	};
-	return encoder_append_footer(encoder->fd, &footer, origin, ret_record);
+	r = encoder_append_footer(encoder->fd, &footer, origin, ret_record);
+	if (room_was_made(encoder->store, r, FRAME_SIZE))
+		r = encoder_append_footer(encoder->fd, &footer, origin,
+					  ret_record);
+	return r;
 }

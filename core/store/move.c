@@ -16,6 +16,7 @@
 #include "store/figures.h"
 #include "store/node.h"
 #include "store/publish.h"
+#include "store/room.h"
 #include "store/tree.h"
 #include "store/walk.h"
 #include "sys/sys.h"
@@ -222,6 +223,8 @@ int cubby_rename(struct cubby *store, uint64_t parent, const char *name,
 	do
 		r = rename_once(&move, &record);
 	while (r == -EAGAIN);
+	if (room_was_made(store, r, FRAME_SIZE))
+		r = rename_once(&move, &record);
 	if (r == 0)
 		tree_attr(store, move.node.id, &record, ret_attr);
 	return r;

@@ -15,6 +15,7 @@
 #include "store/publish.h"
 #include "store/quarantine.h"
 #include "store/reader.h"
+#include "store/room.h"
 #include "store/tree.h"
 #include "store/walk.h"
 #include "sys/sys.h"
@@ -223,6 +224,7 @@ int namespace_publish(struct cubby_ns *ns, const char *name,
 {
 	const struct origin origin = {.path = ns->path, .name = name};
 	struct record record;
+	bool retried = false;
 	int r = encoder_finish(encoder, &origin, &record);
 
 	if (r < 0)
@@ -234,7 +236,9 @@ int namespace_publish(struct cubby_ns *ns, const char *name,
 	/* Again when directories were deleted between count and update. */
 	do
 		r = insert(ns, name, encoder, &record);
-	while (r == -EAGAIN);
+	while (r == -EAGAIN ||
+	       (!retried &&
+		(retried = room_was_made(ns->store, r, encoder->stored_size))));
 	if (r == 0)
 		encoder->is_published = true;
 	return r;

@@ -352,6 +352,24 @@ int room_free(struct cubby *store, uint64_t bytes)
 	return r < 0 ? r : 1;
 }
 
+/* For the directories and the pages of the index that it may take. */
+enum { MAKE_MIN = 1024 * 1024 };
+
+int cubby_make_room(struct cubby *store, uint64_t bytes)
+{
+	int r = store_verify_writable(store);
+
+	if (bytes > CUBBY_SIZE_MAX)
+		bytes = CUBBY_SIZE_MAX;
+	return r < 0 ? r : room_free(store, bytes * 2 + MAKE_MIN);
+}
+
+bool room_was_made(struct cubby *store, int r, uint64_t bytes)
+{
+	return (r == -ENOSPC || r == -EDQUOT) &&
+	       cubby_make_room(store, bytes) > 0;
+}
+
 int room_verify(struct update *update, const struct record *record)
 {
 	const struct cubby_limits *limits = &update->limits;

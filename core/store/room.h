@@ -29,6 +29,10 @@ CUBBY_MUST_CHECK int room_make(struct update *update);
  * its own. Returns 1 when something went, 0, or a negative errno. */
 CUBBY_MUST_CHECK int room_free(struct cubby *store, uint64_t bytes);
 
+/* The result of a write of about so many bytes, outside of a transaction, is
+ * `r`: was it that the disk is full, and is there room for another try? */
+bool room_was_made(struct cubby *store, int r, uint64_t bytes);
+
 /* Bytes of the disk that the store takes. */
 CUBBY_MUST_CHECK int room_use(struct update *update, uint64_t *ret_bytes);
 

@@ -129,6 +129,17 @@ cubby_list_quotas(struct cubby *store, cubby_quota_fn *fn, void *cookie);
 CUBBY_API CUBBY_MUST_CHECK int cubby_trim(struct cubby *store,
 					  uint64_t *ret_evicted);
 
+/*
+ * A write of `bytes` into the store has failed because the disk, or the quota
+ * of its user, is full: evict to give back about twice that and a mebibyte, not
+ * more, also in a store without limits. The library does so for what it writes
+ * itself, and tries again once. Returns 1 when something was evicted (what a
+ * mount holds goes from the disk a moment later), 0 when there is nothing that
+ * may be, or a common error.
+ */
+CUBBY_API CUBBY_MUST_CHECK int cubby_make_room(struct cubby *store,
+					       uint64_t bytes);
+
 /* --------------------------------------------------------------- figures */
 
 /*
