@@ -181,9 +181,9 @@ static int open_directory(struct cubby *store, const char *path, bool create,
 		if (r < 0)
 			return r;
 	}
-	*ret_path = realpath(path, NULL);
-	if (!*ret_path)
-		return -errno;
+	r = sys_real_path(path, ret_path);
+	if (r < 0)
+		return r;
 	store->dir_fd = sys_open(AT_FDCWD, *ret_path, O_RDONLY | O_DIRECTORY);
 	return store->dir_fd < 0 ? store->dir_fd : 0;
 }

@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/statvfs.h>
@@ -16,6 +16,16 @@
 #include "sys/sys.h"
 
 enum { FILE_MODE = 0600, DIRECTORY_MODE = 0700 };
+
+/* Again as long as a signal interrupts it. */
+#define RETRY(call)                                                            \
+	__extension__({                                                        \
+		__typeof__(call) r_;                                           \
+		do                                                             \
+			r_ = (call);                                           \
+		while (r_ < 0 && errno == EINTR);                              \
+		r_;                                                            \
+	})
 
 static int result(int r)
 {
@@ -29,19 +39,15 @@ static int open_strictly(int dir_fd, const char *path, int flags, mode_t mode)
 		.mode = mode,
 		.resolve = RESOLVE_NO_SYMLINKS,
 	};
-	int fd;
+	int fd = (int)RETRY(
+		syscall(SYS_openat2, dir_fd, path, &how, sizeof(how)));
 
-	do
-		fd = (int)syscall(SYS_openat2, dir_fd, path, &how, sizeof(how));
-	while (fd < 0 && errno == EINTR);
 	if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
 		return result(fd);
 	/* Before Linux 5.6, or where a sandbox does not know the call: only
 	 * the last part is looked at. */
-	do
-		fd = openat(dir_fd, path, flags | O_CLOEXEC | O_NOFOLLOW, mode);
-	while (fd < 0 && errno == EINTR);
-	return result(fd);
+	return result(RETRY(
+		openat(dir_fd, path, flags | O_CLOEXEC | O_NOFOLLOW, mode)));
 }
 
 int sys_open(int dir_fd, const char *path, int flags)
@@ -53,12 +59,18 @@ static int open_file(int dir_fd, const char *path, int flags, mode_t mode)
 {
 	int fd = open_strictly(dir_fd, path, flags | O_NONBLOCK, mode);
 	struct stat file;
+	int r;
 
 	if (fd == -ELOOP || fd == -EISDIR || fd == -ENOTDIR || fd == -ENXIO)
 		return -EBADMSG;
-	if (fd >= 0 && (fstat(fd, &file) < 0 || !S_ISREG(file.st_mode))) {
+	if (fd < 0)
+		return fd;
+	r = sys_fstat(fd, &file);
+	if (r == 0 && !S_ISREG(file.st_mode))
+		r = -EBADMSG;
+	if (r < 0) {
 		sys_close(&fd);
-		return -EBADMSG;
+		return r;
 	}
 	return fd;
 }
@@ -111,14 +123,14 @@ static int parent_open(int dir_fd, const char *path, struct parent *ret_parent)
 
 int sys_create_in_memory(void)
 {
-	int fd = memfd_create("cubby", MFD_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
+	return result(RETRY(memfd_create("cubby", MFD_CLOEXEC)));
 }
 
 int sys_redirect(int fd, int to)
 {
-	return dup3(to, fd, O_CLOEXEC) < 0 ? -errno : 0;
+	const int r = result(RETRY(dup3(to, fd, O_CLOEXEC)));
+
+	return r < 0 ? r : 0;
 }
 
 void sys_close(int *fd)
@@ -135,11 +147,9 @@ ssize_t sys_pread(int fd, void *buffer, size_t size, uint64_t offset)
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t n = pread(fd, (char *)buffer + done, size - done,
-				  (off_t)(offset + done));
+		ssize_t n = RETRY(pread(fd, (char *)buffer + done, size - done,
+					(off_t)(offset + done)));
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
 			return -errno;
 		if (n == 0)
@@ -154,11 +164,9 @@ int sys_pwrite(int fd, const void *data, size_t size, uint64_t offset)
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t n = pwrite(fd, (const char *)data + done, size - done,
-				   (off_t)(offset + done));
+		ssize_t n = RETRY(pwrite(fd, (const char *)data + done,
+					 size - done, (off_t)(offset + done)));
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0)
 			return -errno;
 		if (n == 0)
@@ -170,32 +178,22 @@ int sys_pwrite(int fd, const void *data, size_t size, uint64_t offset)
 
 int sys_close_on_exec(int fd)
 {
-	return result(fcntl(fd, F_SETFD, FD_CLOEXEC));
+	return result(RETRY(fcntl(fd, F_SETFD, FD_CLOEXEC)));
 }
 
 int sys_truncate(int fd, uint64_t size)
 {
-	int r;
-
-	do
-		r = ftruncate(fd, (off_t)size);
-	while (r < 0 && errno == EINTR);
-	return result(r);
+	return result(RETRY(ftruncate(fd, (off_t)size)));
 }
 
 int sys_extend(int fd, uint64_t size)
 {
-	int r;
-
-	do
-		r = fallocate(fd, 0, 0, (off_t)size);
-	while (r < 0 && errno == EINTR);
-	return result(r);
+	return result(RETRY(fallocate(fd, 0, 0, (off_t)size)));
 }
 
 int sys_fsync(int fd)
 {
-	return result(fsync(fd));
+	return result(RETRY(fsync(fd)));
 }
 
 int sys_map(int fd, uint64_t offset, size_t size, void **ret_map)
@@ -217,10 +215,10 @@ void sys_unmap(void *map, size_t size)
 int sys_disk_room(int fd, uint64_t *ret_free, uint64_t *ret_size)
 {
 	struct statvfs disk;
+	const int r = result(RETRY(fstatvfs(fd, &disk)));
 
-	while (fstatvfs(fd, &disk) < 0)
-		if (errno != EINTR)
-			return -errno;
+	if (r < 0)
+		return r;
 	*ret_free = (uint64_t)disk.f_bavail * disk.f_frsize;
 	*ret_size = (uint64_t)disk.f_blocks * disk.f_frsize;
 	return 0;
@@ -233,7 +231,7 @@ int sys_mkdir(int dir_fd, const char *path)
 
 	if (r < 0)
 		return r;
-	r = result(mkdirat(parent.fd, parent.name, DIRECTORY_MODE));
+	r = result(RETRY(mkdirat(parent.fd, parent.name, DIRECTORY_MODE)));
 	sys_close(&parent.fd);
 	return r;
 }
@@ -245,7 +243,7 @@ int sys_unlink(int dir_fd, const char *path)
 
 	if (r < 0)
 		return r;
-	r = result(unlinkat(parent.fd, parent.name, 0));
+	r = result(RETRY(unlinkat(parent.fd, parent.name, 0)));
 	sys_close(&parent.fd);
 	return r;
 }
@@ -270,8 +268,8 @@ int sys_link(int dir_fd, const char *from, const char *to)
 
 	if (r < 0)
 		return r;
-	r = result(linkat(parents[0].fd, parents[0].name, parents[1].fd,
-			  parents[1].name, 0));
+	r = result(RETRY(linkat(parents[0].fd, parents[0].name, parents[1].fd,
+				parents[1].name, 0)));
 	sys_close(&parents[0].fd);
 	sys_close(&parents[1].fd);
 	return r;
@@ -284,8 +282,8 @@ int sys_rename(int dir_fd, const char *from, const char *to)
 
 	if (r < 0)
 		return r;
-	r = result(renameat(parents[0].fd, parents[0].name, parents[1].fd,
-			    parents[1].name));
+	r = result(RETRY(renameat(parents[0].fd, parents[0].name, parents[1].fd,
+				  parents[1].name)));
 	sys_close(&parents[0].fd);
 	sys_close(&parents[1].fd);
 	return r;
@@ -293,12 +291,26 @@ int sys_rename(int dir_fd, const char *from, const char *to)
 
 int sys_fstat(int fd, struct stat *ret_stat)
 {
-	return result(fstat(fd, ret_stat));
+	return result(RETRY(fstat(fd, ret_stat)));
 }
 
 int sys_stat(int dir_fd, const char *path, struct stat *ret_stat)
 {
-	return result(fstatat(dir_fd, path, ret_stat, AT_SYMLINK_NOFOLLOW));
+	return result(
+		RETRY(fstatat(dir_fd, path, ret_stat, AT_SYMLINK_NOFOLLOW)));
+}
+
+int sys_real_path(const char *path, char **ret_path)
+{
+	char *found;
+
+	do
+		found = realpath(path, NULL);
+	while (!found && errno == EINTR);
+	if (!found)
+		return -errno;
+	*ret_path = found;
+	return 0;
 }
 
 int sys_set_mtime(int dir_fd, const char *path, int64_t mtime_ns)
@@ -309,7 +321,20 @@ int sys_set_mtime(int dir_fd, const char *path, int64_t mtime_ns)
 
 	times[1].tv_sec = (time_t)(rest < 0 ? seconds - 1 : seconds);
 	times[1].tv_nsec = (long)(rest < 0 ? rest + 1000000000 : rest);
-	return result(utimensat(dir_fd, path, times, AT_SYMLINK_NOFOLLOW));
+	return result(
+		RETRY(utimensat(dir_fd, path, times, AT_SYMLINK_NOFOLLOW)));
+}
+
+/* NULL with errno, which is 0 at the end. */
+static struct dirent *next_entry(DIR *dir)
+{
+	struct dirent *entry;
+
+	do {
+		errno = 0;
+		entry = readdir(dir);
+	} while (!entry && errno == EINTR);
+	return entry;
 }
 
 int sys_scan(int dir_fd, const char *path, sys_name_fn *fn, void *cookie)
@@ -321,14 +346,22 @@ int sys_scan(int dir_fd, const char *path, sys_name_fn *fn, void *cookie)
 
 	if (fd < 0)
 		return fd;
-	dir = fdopendir(fd);
+	do
+		dir = fdopendir(fd);
+	while (!dir && errno == EINTR);
 	if (!dir)
 		return -errno;
 	fd = -1; /* closedir() closes it */
-	while (r == 0 && (entry = readdir(dir)))
+	while (r == 0) {
+		entry = next_entry(dir);
+		if (!entry) {
+			r = -errno; /* 0 at the end */
+			break;
+		}
 		if (strcmp(entry->d_name, ".") != 0 &&
 		    strcmp(entry->d_name, "..") != 0)
 			r = fn(cookie, entry->d_name);
+	}
 	(void)closedir(dir); /* only read from */
 	return r;
 }
@@ -367,13 +400,11 @@ static struct flock byte_lock(uint64_t byte, short type)
 static int set_lock(int fd, uint64_t byte, short type, bool wait)
 {
 	struct flock lock = byte_lock(byte, type);
-	int r;
 
-	do
-		r = fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock);
-	while (r < 0 && errno == EINTR);
-	r = result(r);
-	return r == -EACCES ? -EAGAIN : r;
+	/* -EACCES, which POSIX allows for a lock that somebody has, Linux only
+	 * gives when it is not allowed to lock. */
+	return result(
+		RETRY(fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock)));
 }
 
 int sys_lock_byte(int fd, uint64_t byte)
@@ -394,7 +425,7 @@ int sys_share_byte(int fd, uint64_t byte, bool wait)
 int sys_byte_is_locked(int fd, uint64_t byte)
 {
 	struct flock lock = byte_lock(byte, F_WRLCK);
-	int r = result(fcntl(fd, F_OFD_GETLK, &lock));
+	int r = result(RETRY(fcntl(fd, F_OFD_GETLK, &lock)));
 
 	return r < 0 ? r : lock.l_type != F_UNLCK;
 }
@@ -408,20 +439,20 @@ int sys_mark_byte(int fd, uint64_t byte)
 {
 	struct flock lock = byte_lock(byte, F_RDLCK);
 
-	return result(fcntl(fd, F_SETLK, &lock));
+	return result(RETRY(fcntl(fd, F_SETLK, &lock)));
 }
 
 int sys_unmark_byte(int fd, uint64_t byte)
 {
 	struct flock lock = byte_lock(byte, F_UNLCK);
 
-	return result(fcntl(fd, F_SETLK, &lock));
+	return result(RETRY(fcntl(fd, F_SETLK, &lock)));
 }
 
 int sys_byte_is_marked(int fd, uint64_t byte)
 {
 	struct flock lock = byte_lock(byte, F_WRLCK);
-	int r = result(fcntl(fd, F_GETLK, &lock));
+	int r = result(RETRY(fcntl(fd, F_GETLK, &lock)));
 
 	return r < 0 ? r : lock.l_type != F_UNLCK;
 }
@@ -434,8 +465,8 @@ int sys_mount_id(const char *path, uint64_t *ret_id)
 {
 	struct statx sx;
 	/* An older kernel ignores what it does not know of the mask. */
-	int r = result(statx(AT_FDCWD, path, 0,
-			     STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &sx));
+	int r = result(RETRY(statx(AT_FDCWD, path, 0,
+				   STATX_MNT_ID | STATX_MNT_ID_UNIQUE, &sx)));
 
 	if (r == 0)
 		*ret_id = sx.stx_mnt_id;

@@ -66,6 +66,8 @@ CUBBY_MUST_CHECK int sys_rename(int dir_fd, const char *from, const char *to);
 CUBBY_MUST_CHECK int sys_fstat(int fd, struct stat *ret_stat);
 CUBBY_MUST_CHECK int sys_stat(int dir_fd, const char *path,
 			      struct stat *ret_stat);
+/* An absolute path without symlinks, to be freed. */
+CUBBY_MUST_CHECK int sys_real_path(const char *path, char **ret_path);
 /* Set the time of last change and leave that of last access. */
 CUBBY_MUST_CHECK int sys_set_mtime(int dir_fd, const char *path,
 				   int64_t mtime_ns);
