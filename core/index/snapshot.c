@@ -25,6 +25,10 @@ int instance_get(const char *path, struct instance *ret_instance)
 		sys_open(AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY);
 	ssize_t n;
 
+	/* Without /proc the mount alone must do. Any other error is no reason
+	 * to take this for another instance: the store would go back. */
+	if (fd < 0 && fd != -ENOENT)
+		return fd;
 	memset(ret_instance, 0, sizeof(*ret_instance));
 	if (fd >= 0) {
 		n = sys_pread(fd, ret_instance->boot_id, SNAPSHOT_BOOT_ID_SIZE,
