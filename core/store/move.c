@@ -45,7 +45,7 @@ static int begin(struct move *move, struct update *update)
 		return r;
 	if (node.id != move->node.id ||
 	    node.record.kind != move->node.record.kind)
-		return -EAGAIN;
+		return -ERESTART;
 	if (!move->replace &&
 	    names_get(update->txn, move->new_parent, move->new_name,
 		      strlen(move->new_name), &id) == 0)
@@ -222,9 +222,11 @@ int cubby_rename(struct cubby *store, uint64_t parent, const char *name,
 		return r;
 	do
 		r = rename_once(&move, &record);
-	while (r == -EAGAIN);
+	while (r == -ERESTART);
 	if (room_was_made(store, r, FRAME_SIZE))
-		r = rename_once(&move, &record);
+		do
+			r = rename_once(&move, &record);
+		while (r == -ERESTART);
 	if (r == 0)
 		tree_attr(store, move.node.id, &record, ret_attr);
 	return r;

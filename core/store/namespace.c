@@ -236,7 +236,7 @@ int namespace_publish(struct cubby_ns *ns, const char *name,
 	/* Again when directories were deleted between count and update. */
 	do
 		r = insert(ns, name, encoder, &record);
-	while (r == -EAGAIN ||
+	while (r == -ERESTART ||
 	       (!retried &&
 		(retried = room_was_made(ns->store, r, encoder->stored_size))));
 	if (r == 0)

@@ -112,7 +112,7 @@ int walk_make(struct update *update, const char *path, struct walk_ids *ids,
 	while (r == 0 && (size = name_next(&path, &name)) > 0) {
 		/* Somebody has deleted directories since they were counted. */
 		if (ids->count == 0)
-			return -EAGAIN;
+			return -ERESTART;
 		ids->count--;
 		r = update_insert(update, id, name, (size_t)size,
 				  ids->ids[ids->count], &directory);

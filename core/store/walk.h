@@ -23,8 +23,9 @@ struct walk_ids {
 	size_t count;
 };
 
-/* As walk_find(), making what is missing with ids from walk_new_ids(). -EAGAIN
- * when there are too few of them: somebody has deleted directories since. */
+/* As walk_find(), making what is missing with ids from walk_new_ids().
+ * -ERESTART, which no system call gives, when there are too few of them:
+ * somebody has deleted directories since. */
 CUBBY_MUST_CHECK int walk_make(struct update *update, const char *path,
 			       struct walk_ids *ids, uint64_t *ret_id);
 
