@@ -338,7 +338,7 @@ static int publish_entry(struct cubby_draft *draft, uint64_t parent,
 			 const char *name, const struct cubby_owner *owner,
 			 struct record *ret_record)
 {
-	SCOPED_PUBLICATION struct publication publication = {.draft_fd = -1};
+	SCOPED_PUBLICATION struct publication publication = PUBLICATION_NONE;
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	struct stat st;
 	int r = sys_fstat(draft->fd, &st);

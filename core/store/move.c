@@ -66,7 +66,7 @@ static void take_owner(struct record *record, const struct node *node)
 static int publish(struct move *move, struct record *ret_record)
 {
 	SCOPED_FD int fd = draft_open_file(move->store, move->node.id);
-	SCOPED_PUBLICATION struct publication publication = {.draft_fd = -1};
+	SCOPED_PUBLICATION struct publication publication = PUBLICATION_NONE;
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	int r;
 

@@ -22,6 +22,12 @@ struct publication {
 	uint64_t reserved; /* of the queue in later.c */
 };
 
+/* To be ended like any other. */
+#define PUBLICATION_NONE                                                       \
+	{                                                                      \
+		.encoder = {.fd = -1}, .draft_fd = -1                          \
+	}
+
 /*
  * Encode the file of the draft or plain node `id`, open as `fd`, that will be
  * `name` in the directory `parent`. Content that does not compress is not
