@@ -4,7 +4,8 @@
  * name below blobs/. Until the update is committed the first name stays, so
  * that a failure can cut the footer off again and nothing is lost. A process
  * that dies in between leaves a temporary file with a footer behind its
- * content; it is not an entry.
+ * content; it is not an entry, and whoever publishes it next cuts the footer
+ * off.
  */
 #include <errno.h>
 #include <string.h>
@@ -145,6 +146,57 @@ static int encode_file(struct encoder *encoder, int fd, uint64_t expected)
 	return r;
 }
 
+/* Is there the footer of this very node? `*ret_size` is of what comes before
+ * it. Returns 1, 0, or an error. */
+static int find_own_footer(int fd, uint64_t id, uint64_t file_size,
+			   uint64_t *ret_size)
+{
+	SCOPED_FREE uint8_t *bytes = NULL;
+	uint8_t tail[FOOTER_TAIL_SIZE];
+	struct footer footer;
+	struct check check;
+	size_t size;
+	ssize_t n;
+	int r;
+
+	if (file_size < sizeof(tail))
+		return 0;
+	n = sys_pread(fd, tail, sizeof(tail), file_size - sizeof(tail));
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n != sizeof(tail) ||
+	    footer_find(tail, file_size, &size) < 0)
+		return 0;
+	bytes = malloc(size);
+	if (!bytes)
+		return -ENOMEM;
+	n = sys_pread(fd, bytes, size, file_size - size);
+	if (n < 0)
+		return (int)n;
+	r = footer_decode(bytes, (size_t)n, file_size, id, &footer, &check);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
+	free(footer.frames);
+	*ret_size = footer.payload_size;
+	return 1;
+}
+
+static int drop_own_footer(int fd, uint64_t id, struct stat *file)
+{
+	uint64_t size = 0;
+	int r;
+
+	if (file->st_size <= SMALL_MAX) /* is never adopted */
+		return 0;
+	r = find_own_footer(fd, id, (uint64_t)file->st_size, &size);
+	if (r <= 0)
+		return r;
+	r = sys_truncate(fd, size);
+	if (r == 0)
+		file->st_size = (off_t)size;
+	return r;
+}
+
 static int from_file(struct publication *publication, uint64_t id, int fd,
 		     const struct origin *origin)
 {
@@ -152,6 +204,8 @@ static int from_file(struct publication *publication, uint64_t id, int fd,
 	int pays;
 	int r = sys_fstat(fd, &file);
 
+	if (r == 0)
+		r = drop_own_footer(fd, id, &file);
 	if (r < 0)
 		return r;
 	if ((uint64_t)file.st_size > CUBBY_SIZE_MAX)
