@@ -126,9 +126,9 @@ static int make_directories(struct cubby *store)
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(paths); i++)
 		r = make_directory(store->dir_fd, paths[i]);
-	if (r == 0 && sys_stat(store->dir_fd, LAYOUT_INDEX_DATA, &found) < 0)
-		r = -EIO;
-	return r;
+	if (r == 0)
+		r = sys_stat(store->dir_fd, LAYOUT_INDEX_DATA, &found);
+	return r == -ENOENT ? -EIO : r; /* deleted meanwhile */
 }
 
 static int read_resolution(struct cubby *store)
