@@ -56,6 +56,8 @@
 #include "index/steady.h"
 #include "sys/sys.h"
 
+enum { MADE_SIZE = 2 * 4096 }; /* no index is smaller */
+
 /* Bytes of the watches file, beyond all slots. */
 static const uint64_t byte_used = UINT64_C(1) << 40;
 static const uint64_t byte_checkpoint = (UINT64_C(1) << 40) + 2;
@@ -116,6 +118,22 @@ static int go_back(const char *path, int fd, const struct snapshot *snapshot)
 	return r == -ENOENT ? 0 : r;
 }
 
+/* There is no snapshot, so nothing was ever written. A full disk may have left
+ * one of the two meta pages that LMDB begins with, which it takes for damage.
+ */
+static int drop_half_made(const char *path)
+{
+	char file[PATH_MAX];
+	struct stat found;
+	int r = join(file, path, "data.mdb");
+
+	if (r == 0)
+		r = sys_stat(AT_FDCWD, file, &found);
+	if (r == 0 && found.st_size < MADE_SIZE)
+		r = sys_unlink(AT_FDCWD, file);
+	return r == -ENOENT ? 0 : r;
+}
+
 /* Returns 1 when it went back, or 0. */
 static int recover(const char *path, bool read_only)
 {
@@ -130,7 +148,7 @@ static int recover(const char *path, bool read_only)
 	r = snapshot_read(path, snapshot);
 	/* Made, but not yet written to: nothing to lose. */
 	if (r == -ENOENT)
-		return 0;
+		return read_only ? 0 : drop_half_made(path);
 	if (r == 0)
 		r = instance_get(path, &instance);
 	if (r == 0)
