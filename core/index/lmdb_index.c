@@ -26,6 +26,7 @@ int lmdb_error(int r)
 	case MDB_VERSION_MISMATCH:
 		return -EPROTONOSUPPORT;
 	case MDB_BAD_TXN:
+	case MDB_PANIC: /* the disk has refused a meta page */
 		return -EIO;
 	default:
 		return r > 0 ? -r : -EBADMSG;
