@@ -146,6 +146,7 @@ void extent_keep(struct index *index)
 	MDB_envinfo info;
 	uint64_t wanted;
 	uint64_t step;
+	int r = 0;
 
 	if (mdb_env_info(index->env, &info) != 0 ||
 	    info.me_last_pgno + RESERVE < atomic_load(&index->known_pages))
@@ -159,10 +160,13 @@ void extent_keep(struct index *index)
 		step = extent.needed / STEP_SHARE;
 		if (step > atomic_load(&index->commits_max))
 			step = atomic_load(&index->commits_max);
-		if (extend(&extent, wanted + step) < 0)
-			IGNORE(extend(&extent, wanted));
+		r = extend(&extent, wanted + step);
+		if (r < 0)
+			r = extend(&extent, wanted);
 	}
-	atomic_store(&index->is_tight, extent.pages < extent.needed + RESERVE);
+	/* Other errors are of the disk, or of a file system which cannot do
+	 * this: the next write will tell. */
+	atomic_store(&index->is_tight, r == -ENOSPC || r == -EDQUOT);
 	atomic_store(&index->known_pages, extent.pages);
 }
 
@@ -176,6 +180,9 @@ bool extent_is_full(struct index *index)
 {
 	if (!atomic_load(&index->is_tight))
 		return false;
-	extent_keep(index); /* there may be room again */
+	/* There may be room again: look. */
+	atomic_store(&index->is_tight, false);
+	atomic_store(&index->known_pages, 0);
+	extent_keep(index);
 	return atomic_load(&index->is_tight);
 }
