@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which call fails, how, and how often.
+ *
+ * The seam is the dynamic linker: this program defines openat, pwrite, malloc
+ * and so on itself (wrap_calls.c, wrap_heap.c), so that the calls of the core,
+ * of LMDB, of zstd and of OpenSSL all come here first. So the product has no
+ * seam that could cost something or be wrong, its own core/sys/sys.c is tested
+ * with the rest, and there is one mechanism for what the core calls and for
+ * what the libraries below it call.
+ *
+ * Calls are counted and failed only while a plan is armed. One thread.
+ */
+#ifndef FAULTS_FAULT_H
+#define FAULTS_FAULT_H
+
+#include <stdbool.h>
+
+enum fault_domain {
+	FAULT_CALLS, /* system calls */
+	FAULT_HEAP,  /* allocations, which give NULL */
+};
+
+/* In the place of an errno: a read or write does a part of its work only. */
+enum { FAULT_SHORT = 0 };
+/* As `times`: all calls from there on. */
+#define FAULT_FOR_EVER (~0U)
+
+struct fault {
+	enum fault_domain domain;
+	unsigned at; /* the first call that fails, from 1; 0: none */
+	unsigned times;
+	int error;
+};
+
+enum { FAULTS_MAX = 2 };
+
+struct fault_plan {
+	struct fault faults[FAULTS_MAX];
+};
+
+/* What happened while the plan was armed. */
+struct fault_tally {
+	unsigned counts[2];	 /* calls of each domain */
+	unsigned fired;		 /* of them, how many failed */
+	const char *first;	 /* the first that failed */
+	bool first_by_core;	 /* called by the core itself, not by LMDB */
+	unsigned lost_unlinks;	 /* files that could not be deleted */
+	unsigned lost_truncates; /* files that could not be cut */
+	bool lmdb_was_short;	 /* a write of LMDB was cut */
+	bool lmdb_lost_meta;	 /* LMDB could not write its meta page */
+};
+
+void fault_arm(const struct fault_plan *plan);
+struct fault_tally fault_disarm(void);
+
+/* Print the stack of each call that fails. */
+extern bool fault_trace;
+
+/* From now on, the store is on another mount than it was. */
+void fault_move_mount(bool moved);
+
+/* For the wrappers: does this call, made from `caller`, fail? `*ret_error` is
+ * how; FAULT_SHORT only if it `may_be_short`. */
+bool fault_hits(enum fault_domain domain, const char *name, const void *caller,
+		bool may_be_short, int *ret_error);
+/* Is `caller` in this program, not in a library? */
+bool fault_is_core(const void *caller);
+/* More for the tally. */
+struct fault_tally *fault_note(void);
+
+#endif
