@@ -157,6 +157,17 @@ static int add_in_new_namespace(struct stage *stage)
 	return r;
 }
 
+/* A handle takes 256 ids at once: leave it the last one. */
+static void use_ids_before(struct stage *stage)
+{
+	struct cubby_writer *writer;
+
+	for (int i = 0; i < 255; i++) {
+		MUST_DO(cubby_writer_open_name(stage->ns, KEY5, &writer));
+		cubby_writer_abort(writer);
+	}
+}
+
 static int replace_small_by_blob(struct stage *stage)
 {
 	return stage_add(stage, KEY1, TEXT_TOO);
@@ -330,6 +341,13 @@ const struct op cache_ops[] = {
 	 .changed = {{"ns/" KEY5, TEXT, false}}},
 	{.name = "add_in_new_namespace",
 	 .scene = SCENE_USUAL,
+	 .run = add_in_new_namespace,
+	 .changed = {{"new", FOLDER, false},
+		     {"new/deep", FOLDER, false},
+		     {"new/deep/" KEY5, TINY, false}}},
+	{.name = "add_with_last_id",
+	 .scene = SCENE_USUAL,
+	 .prepare = use_ids_before,
 	 .run = add_in_new_namespace,
 	 .changed = {{"new", FOLDER, false},
 		     {"new/deep", FOLDER, false},
