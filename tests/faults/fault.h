@@ -15,6 +15,7 @@
 #define FAULTS_FAULT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum fault_domain {
 	FAULT_CALLS, /* system calls */
@@ -59,6 +60,9 @@ extern bool fault_trace;
 
 /* From now on, the store is on another mount than it was. */
 void fault_move_mount(bool moved);
+
+/* Bytes of the heap that AddressSanitizer does not know of. */
+size_t fault_large_bytes(void);
 
 /* For the wrappers: does this call, made from `caller`, fail? `*ret_error` is
  * how; FAULT_SHORT only if it `may_be_short`. */

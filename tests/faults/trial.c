@@ -53,6 +53,11 @@ static bool blame(const struct fault_tally *tally, const char *what)
 	return false;
 }
 
+static size_t heap_bytes(void)
+{
+	return __sanitizer_get_current_allocated_bytes() + fault_large_bytes();
+}
+
 /* Which of the first descriptors are open, as bits. */
 static uint64_t open_fds(void)
 {
@@ -186,7 +191,7 @@ bool trial(const struct op *op, const struct fault_plan *plan,
 	   struct fault_tally *ret_tally)
 {
 	static struct stage stage;
-	const size_t heap = __sanitizer_get_current_allocated_bytes();
+	const size_t heap = heap_bytes();
 	const uint64_t fds = open_fds();
 	const char *found;
 	int r;
@@ -219,8 +224,7 @@ bool trial(const struct op *op, const struct fault_plan *plan,
 	stage_close(&stage);
 	if (!found && open_fds() != fds)
 		found = "a descriptor is left open";
-	if (!found && !op->keeps_memory &&
-	    __sanitizer_get_current_allocated_bytes() > heap)
+	if (!found && !op->keeps_memory && heap_bytes() > heap)
 		found = "memory is not given back";
 	return found ? blame(ret_tally, found) : true;
 }
