@@ -63,7 +63,7 @@ static int open_file(int dir_fd, const char *path, int flags, mode_t mode)
 
 	if (fd == -ELOOP || fd == -EISDIR || fd == -ENOTDIR || fd == -ENXIO)
 		return -EBADMSG;
-	if (fd < 0)
+	if (fd < 0 || flags & O_EXCL) /* it is new: a file */
 		return fd;
 	r = sys_fstat(fd, &file);
 	if (r == 0 && !S_ISREG(file.st_mode))
@@ -198,9 +198,12 @@ int sys_fsync(int fd)
 
 int sys_map(int fd, uint64_t offset, size_t size, void **ret_map)
 {
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-			 (off_t)offset);
+	void *map;
 
+	do
+		map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+			   (off_t)offset);
+	while (map == MAP_FAILED && errno == EINTR);
 	if (map == MAP_FAILED)
 		return -errno;
 	*ret_map = map;
