@@ -16,12 +16,19 @@ static const struct cubby_owner owner = {.mode = 0600};
 
 static int draft_write(struct stage *stage, enum content content)
 {
+	const size_t size = content_size(content);
+	const size_t part = size / 50; /* in memory in any case */
 	int r = cubby_draft_new(stage->store, 0, &stage->draft);
 
+	if (r == 0)
+		r = sys_pwrite(cubby_draft_fd(stage->draft),
+			       content_data(content), part, 0);
+	if (r == 0)
+		r = cubby_draft_grow(stage->draft, size);
 	if (r < 0)
 		return r;
-	return sys_pwrite(cubby_draft_fd(stage->draft), content_data(content),
-			  content_size(content), 0);
+	return sys_pwrite(cubby_draft_fd(stage->draft),
+			  content_data(content) + part, size - part, part);
 }
 
 static int draft_publish(struct stage *stage, const char *name)
@@ -91,6 +98,32 @@ static int draft_from_entry(struct stage *stage)
 		r = draft_publish(stage, KEY5);
 	cubby_draft_drop(TAKE(stage->draft));
 	return r;
+}
+
+/* ------------------------------------------------------------------ later */
+
+enum { ROOM = 1 << 20 };
+
+static void later_before(struct stage *stage)
+{
+	MUST_DO(cubby_later_begin(stage->store, ROOM));
+}
+
+static void queued_before(struct stage *stage)
+{
+	later_before(stage);
+	MUST_DO(draft_all(stage, TEXT_TOO, KEY5));
+	cubby_later_end(stage->store); /* then nothing is waited for */
+}
+
+/* What fails leaves the entry as it is. */
+static int later_run(struct stage *stage)
+{
+	int r = cubby_later_run(stage->store);
+
+	if (r == 0)
+		stage->wrong = "nothing was queued";
+	return r < 0 ? r : 0;
 }
 
 /* ---------------------------------------------------------------- renames */
@@ -275,6 +308,14 @@ const struct op tree_ops[] = {
 	{.name = "draft_from_entry",
 	 .run = draft_from_entry,
 	 .changed = {NEW_IN_DIR(TEXT)}},
+	{.name = "draft_later",
+	 .prepare = later_before,
+	 .run = draft_text,
+	 .changed = {NEW_IN_DIR(TEXT_TOO)}},
+	{.name = "later_run",
+	 .prepare = queued_before,
+	 .run = later_run,
+	 .prepared = {NEW_IN_DIR(TEXT_TOO)}},
 	{.name = "publish_tiny",
 	 .run = publish_tiny,
 	 .changed = {GONE_FROM_DIR("tiny"), NEW_IN_DIR(TINY)}},

@@ -10,12 +10,16 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -133,11 +137,57 @@ WRAP(int, -1, msync, (void *from, size_t size, int flags),
 WRAP(void *, MAP_FAILED, mmap,
      (void *at, size_t size, int rights, int flags, int fd, off_t from),
      (at, size, rights, flags, fd, from))
+WRAP(void *, MAP_FAILED, mmap64,
+     (void *at, size_t size, int rights, int flags, int fd, off_t from),
+     (at, size, rights, flags, fd, from))
+WRAP(int, -1, memfd_create, (const char *name, unsigned flags), (name, flags))
+WRAP(int, -1, dup3, (int fd, int to, int flags), (fd, to, flags))
+WRAP(int, -1, fstatvfs, (int fd, struct statvfs *disk), (fd, disk))
+WRAP(int, -1, fstatvfs64, (int fd, struct statvfs64 *disk), (fd, disk))
 WRAP(DIR *, NULL, fdopendir, (int fd), (fd))
 WRAP(struct dirent *, NULL, readdir, (DIR *dir), (dir))
 WRAP(struct dirent64 *, NULL, readdir64, (DIR *dir), (dir))
 WRAP(char *, NULL, realpath, (const char *path, char *to), (path, to))
 /* clang-format on */
+
+/* No thread is made: the keeper of the index would make calls at any time, and
+ * the numbers of calls would not be the same twice. Its work is then done by
+ * who commits, and by the operation "tend". */
+EXPORT int pthread_create(pthread_t *restrict thread,
+			  const pthread_attr_t *restrict attr,
+			  void *(*run)(void *), void *restrict arg)
+{
+	(void)thread;
+	(void)attr;
+	(void)run;
+	(void)arg;
+	return EAGAIN;
+}
+
+/* Of what the C library has no function for, the core calls openat2. What is
+ * opened with O_PATH is mostly to delete in it. */
+EXPORT long syscall(long number, ...)
+{
+	static long (*real)(long, ...);
+	const struct open_how *how;
+	long args[6];
+	va_list list;
+
+	va_start(list, number);
+	for (int i = 0; i < 6; i++)
+		args[i] = va_arg(list, long);
+	va_end(list);
+	how = (const struct open_how *)args[2];
+	if (number == SYS_openat2 && fails("openat2", CALLER)) {
+		if (how->flags & O_PATH)
+			fault_note()->lost_unlinks += errno != EINTR;
+		return -1;
+	}
+	if (!real)
+		*(void **)&real = next("syscall");
+	return real(number, args[0], args[1], args[2], args[3], args[4],
+		    args[5]);
+}
 
 /* What a power cut leaves is not tested here: nothing waits for a disk. */
 EXPORT int fsync(int fd)
