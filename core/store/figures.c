@@ -118,7 +118,7 @@ static void add(_Atomic(uint64_t) *number, uint64_t count)
 static struct row *row_of(struct figures *figures, uint64_t dir)
 {
 	struct row *rows = file_of(figures)->rows;
-	uint64_t at = dir * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+	const uint64_t at = dir * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 
 	for (int i = 0; i < ROW_PROBES; i++) {
 		struct row *row =

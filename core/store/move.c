@@ -223,7 +223,9 @@ int cubby_rename(struct cubby *store, uint64_t parent, const char *name,
 	do
 		r = rename_once(&move, &record);
 	while (r == -ERESTART);
-	if (room_was_made(store, r, FRAME_SIZE))
+	/* Not for an entry: it might be what goes. */
+	if (r < 0 && move.node.record.kind == CUBBY_PLAIN &&
+	    room_was_made(store, r, FRAME_SIZE))
 		do
 			r = rename_once(&move, &record);
 		while (r == -ERESTART);

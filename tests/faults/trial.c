@@ -92,9 +92,37 @@ static bool is_sensible(const struct op *op, int r,
 		if (tally->lmdb_was_short && (r == -EIO || r == -ENOSPC))
 			return true;
 	}
+	/* Of its meta page it only says that it could not be written. */
+	if (tally->lmdb_lost_meta && r == -EIO)
+		return true;
 	/* LMDB takes any error of its first lock for another user, which is to
 	 * have made its lock file. */
 	return r == -EINVAL && strcmp(tally->first, "fcntl") == 0;
+}
+
+/* Did the disk say that it is full? Then entries may have gone to make room. */
+static bool is_full(void)
+{
+	for (int i = 0; i < FAULTS_MAX; i++) {
+		const struct fault *fault = &now_plan->faults[i];
+
+		if (fault->at != 0 && fault->domain != FAULT_HEAP &&
+		    (fault->error == ENOSPC || fault->error == EDQUOT ||
+		     fault->error == FAULT_SHORT))
+			return true;
+	}
+	return false;
+}
+
+static void allow_eviction(struct facts *facts)
+{
+	for (size_t i = 0; i < facts->count; i++) {
+		const char *slash = strrchr(facts->facts[i].path, '/');
+		const char *name = slash ? slash + 1 : facts->facts[i].path;
+
+		if (cubby_name_is_entry(name))
+			facts->facts[i].is_maybe = true;
+	}
 }
 
 static struct facts facts_after(const struct op *op, bool success)
@@ -105,6 +133,8 @@ static struct facts facts_after(const struct op *op, bool success)
 		facts_set(&facts, &op->prepared[i]);
 	for (int i = 0; success && i < CHANGES_MAX; i++)
 		facts_set(&facts, &op->changed[i]);
+	if (is_full())
+		allow_eviction(&facts);
 	return facts;
 }
 
