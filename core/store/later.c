@@ -320,14 +320,32 @@ static int put(struct packing *packing)
 	return r < 0 ? r : update_commit(&update);
 }
 
+/* The update has failed: delete the file, unless another process has compressed
+ * the entry since, whose file it then is. */
+static void unname_blob(struct packing *packing)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	char path[LAYOUT_PATH_SIZE];
+	struct record record;
+	int r = update_begin(packing->store, &update);
+
+	if (r < 0)
+		return; /* only space */
+	r = nodes_get(update.txn, packing->id, &record);
+	if (r < 0 ? r != -ENOENT : record.codec != CODEC_RAW)
+		return;
+	layout_blob(packing->id, packing->record.codec, path);
+	IGNORE(sys_unlink(packing->store->dir_fd, path));
+}
+
 static void compress(struct cubby *store, uint64_t id)
 {
 	SCOPED_PACKING struct packing packing = {.store = store, .id = id};
 
 	encoder_init(&packing.encoder, store, id);
-	if (pack(&packing) > 0)
-		/* It stays as it is, then. */
-		IGNORE(put(&packing));
+	/* If it fails, the entry stays as it is. */
+	if (pack(&packing) > 0 && put(&packing) < 0 && packing.has_name)
+		unname_blob(&packing);
 }
 
 int cubby_later_run(struct cubby *store)
