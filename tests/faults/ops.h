@@ -19,6 +19,8 @@ struct op {
 	bool is_refused;   /* the scene is no store, and becomes none */
 	bool keeps_memory; /* a library does; what is lost is found at the end
 			    */
+	bool names_early;  /* a file has its name before the commit: who cannot
+			    * look again after it leaves the file */
 	int also;	   /* an error that it may give for another one */
 	unsigned leavings; /* files that may be left over in any case */
 	/* May be NULL. Without faults; it must succeed. */

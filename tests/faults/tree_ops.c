@@ -313,6 +313,7 @@ const struct op tree_ops[] = {
 	 .run = draft_text,
 	 .changed = {NEW_IN_DIR(TEXT_TOO)}},
 	{.name = "later_run",
+	 .names_early = true,
 	 .prepare = queued_before,
 	 .run = later_run,
 	 .prepared = {NEW_IN_DIR(TEXT_TOO)}},

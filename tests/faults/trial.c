@@ -242,6 +242,9 @@ bool trial(const struct op *op, const struct fault_plan *plan,
 	r = op->run(&stage);
 	*ret_tally = fault_disarm();
 	ret_tally->lost_unlinks += op->leavings;
+	if (op->names_early &&
+	    (ret_tally->lmdb_lost_meta || ret_tally->fired > 1))
+		ret_tally->lost_unlinks++;
 
 	found = stage.wrong;
 	if (!found && !is_sensible(op, r, plan, ret_tally))
