@@ -120,7 +120,8 @@ static struct row *row_of(struct figures *figures, uint64_t dir)
 	struct row *rows = file_of(figures)->rows;
 	const uint64_t at = dir * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 
-	for (int i = 0; i < ROW_PROBES; i++) {
+	/* A miss in a directory that does not exist has none. */
+	for (int i = 0; dir != 0 && i < ROW_PROBES; i++) {
 		struct row *row =
 			&rows[1 + (at + (uint64_t)i) % (ROW_COUNT - 1)];
 		uint64_t owner = atomic_load(&row->dir);
@@ -277,6 +278,13 @@ static void sum(struct figures *figures, struct cubby_figures *ret_sum)
 	}
 }
 
+bool figures_sample_is_due(struct figures *figures)
+{
+	return figures &&
+	       sys_now_ns() / 1000000000 >=
+		       (int64_t)file_of(figures)->sample_time_s + SAMPLE_S;
+}
+
 void figures_sample(struct figures *figures, const struct totals *totals,
 		    uint64_t disk_bytes)
 {
@@ -309,7 +317,7 @@ int cubby_get_figures(struct cubby *store, struct cubby_figures *ret_figures,
 		      struct cubby_what_if *ret_what_if)
 {
 	struct file *file = file_of(store->figures);
-	int r = store_verify_process(store);
+	int r = store_verify_writable(store);
 
 	if (r < 0)
 		return r;
@@ -351,7 +359,7 @@ static int list_row(struct cubby *store, const struct row *row,
 int cubby_list_figures(struct cubby *store, cubby_figures_fn *fn, void *cookie)
 {
 	struct file *file = file_of(store->figures);
-	int r = store_verify_process(store);
+	int r = store_verify_writable(store);
 
 	for (int i = 0; r == 0 && file && i < ROW_COUNT; i++) {
 		const struct row *row = &file->rows[i];
@@ -366,7 +374,7 @@ int cubby_list_figures(struct cubby *store, cubby_figures_fn *fn, void *cookie)
 int cubby_list_samples(struct cubby *store, cubby_sample_fn *fn, void *cookie)
 {
 	struct file *file = file_of(store->figures);
-	int r = store_verify_process(store);
+	int r = store_verify_writable(store);
 	uint64_t next = file ? atomic_load(&file->sample_next) : 0;
 	uint64_t i = next > SAMPLE_COUNT ? next - SAMPLE_COUNT : 0;
 

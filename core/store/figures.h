@@ -11,6 +11,7 @@
 #ifndef CUBBY_FIGURES_H
 #define CUBBY_FIGURES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cubby/manage.h"
@@ -43,6 +44,7 @@ void figures_set_scale(struct figures *figures, uint64_t max_size,
 		       const struct totals *totals);
 
 /* A sample for the history, if one is due. */
+bool figures_sample_is_due(struct figures *figures);
 void figures_sample(struct figures *figures, const struct totals *totals,
 		    uint64_t disk_bytes);
 

@@ -396,3 +396,13 @@ int room_use(struct update *update, uint64_t *ret_bytes)
 			     index_file_bytes(update->store->index);
 	return r;
 }
+
+int room_sample(struct update *update)
+{
+	uint64_t use;
+	int r = room_use(update, &use);
+
+	if (r == 0)
+		figures_sample(update->store->figures, &update->totals, use);
+	return r;
+}

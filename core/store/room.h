@@ -35,5 +35,7 @@ bool room_was_made(struct cubby *store, int r, uint64_t bytes);
 
 /* Bytes of the disk that the store takes. */
 CUBBY_MUST_CHECK int room_use(struct update *update, uint64_t *ret_bytes);
+/* Put them into the history. */
+CUBBY_MUST_CHECK int room_sample(struct update *update);
 
 #endif

@@ -8,6 +8,7 @@
 #include "index/held.h"
 #include "index/nodes.h"
 #include "index/recent.h"
+#include "store/figures.h"
 #include "store/layout.h"
 #include "store/node.h"
 #include "store/room.h"
@@ -49,6 +50,8 @@ int update_commit(struct update *update)
 
 	if (r == 0 && update->grew)
 		r = room_make(update);
+	if (r == 0 && figures_sample_is_due(update->store->figures))
+		r = room_sample(update);
 	if (r == 0)
 		r = totals_put(update->txn, &update->totals);
 	if (r == 0)

@@ -133,7 +133,6 @@ static int upkeep(struct cubby_watch *watch)
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	struct cubby *store = watch->store;
 	const int64_t now = sys_now_ns();
-	uint64_t use = 0;
 	int r;
 
 	if (now - watch->upkeep_ns < upkeep_interval_ns)
@@ -145,10 +144,9 @@ static int upkeep(struct cubby_watch *watch)
 	if (r == 0)
 		r = room_make(&update);
 	if (r == 0)
-		r = room_use(&update, &use);
+		r = room_sample(&update);
 	if (r < 0)
 		return r;
-	figures_sample(store->figures, &update.totals, use);
 	figures_set_scale(store->figures, update.limits.max_size,
 			  &update.totals);
 	return update.evicted > 0 ? update_commit(&update) : 0;

@@ -103,6 +103,9 @@ static int collect(const struct tool_call *call, struct tool_report *report)
 	};
 	int r = cubby_list_samples(call->store, take_sample, report);
 
+	/* Who may only read sees no history, but all else. */
+	if (r == -EROFS)
+		r = 0;
 	if (r == 0 && report->sample_count > 0)
 		r = take_sample(report, &now);
 	if (r == 0)

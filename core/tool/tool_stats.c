@@ -55,10 +55,10 @@ int tool_stats_read(const struct tool_call *call, bool directories,
 
 	if (r == 0)
 		r = cubby_get_limits(call->store, &stats.limits);
-	if (r == 0)
+	if (r == 0 && stats.has_figures)
 		r = cubby_get_figures(call->store, &stats.figures,
 				      &stats.what_if);
-	if (r == 0 && directories)
+	if (r == 0 && directories && stats.has_figures)
 		r = tool_tally_init(call->store, "", &stats.tally);
 	if (r < 0)
 		return fail(call, r);

@@ -146,7 +146,8 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_make_room(struct cubby *store,
  * What happened in a store since it was made. Counted by all processes without
  * a lock; a process that is killed between an act and its count may miss one. A
  * mount sees a hit when it is asked for the name, which it is at most once in
- * a minute as long as its kernel knows it.
+ * a minute as long as its kernel knows it. A store that is opened for reading
+ * only has none: all functions here then give -EROFS.
  */
 struct cubby_figures {
 	uint64_t hits;

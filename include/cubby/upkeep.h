@@ -100,10 +100,11 @@ struct cubby_verify_summary {
  * still be right. What was repaired by then stays so.
  *
  * Threads: no writer waits, but for the repair of tables and totals, where they
- * wait as long as it takes to count all entries, a few times. The count sees one instant, in one read transaction, so it is exact
- * while others write. Pages that they free cannot be used again until it ends:
- * so the data file, which never becomes shorter, may become longer by what they
- * change during a count. Memory grows with the number of findings.
+ * wait as long as it takes to count all entries, a few times. The count sees
+ * one instant, in one read transaction, so it is exact while others write.
+ * Pages that they free cannot be used again until it ends: so the data file,
+ * which never becomes shorter, may become longer by what they change during a
+ * count. Memory grows with the number of findings.
  */
 CUBBY_API CUBBY_MUST_CHECK int
 cubby_verify(struct cubby *store, unsigned flags, cubby_verify_fn *fn,
