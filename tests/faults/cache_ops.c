@@ -6,12 +6,9 @@
 #include <string.h>
 
 #include "base/base.h"
-#include "cubby/manage.h"
-#include "index/steady.h"
 #include "must.h"
 #include "ops.h"
 #include "sample.h"
-#include "store/store.h"
 
 enum { PIECE = 50000 }; /* not the size of a frame */
 
@@ -295,71 +292,6 @@ static int watch_close(struct stage *stage)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ limits */
-
-enum { QUOTA = 200000 }; /* one entry of NOISE, not two */
-
-static int set_quota(struct stage *stage)
-{
-	const struct cubby_quota quota = {.quota = QUOTA};
-
-	return cubby_set_quota(stage->store, "ns", &quota);
-}
-
-static void quota_before(struct stage *stage)
-{
-	MUST_DO(set_quota(stage));
-}
-
-static int set_limits(struct stage *stage)
-{
-	const struct cubby_limits limits = {.max_size = CUBBY_LIMIT_MIN,
-					    .min_free = 1,
-					    .policy = CUBBY_GDSF};
-	struct cubby_limits found;
-	int r = cubby_set_limits(stage->store, &limits);
-
-	if (r == 0)
-		r = cubby_get_limits(stage->store, &found);
-	if (r == 0 && found.max_size != limits.max_size)
-		stage->wrong = "the limits are not set";
-	return r;
-}
-
-/* A use that is yet to be written. */
-static void use_before(struct stage *stage)
-{
-	const struct cubby_limits limits = {.max_size = CUBBY_LIMIT_MIN};
-
-	MUST_DO(cubby_set_limits(stage->store, &limits));
-	MUST_DO(get_small(stage));
-}
-
-static int trim(struct stage *stage)
-{
-	uint64_t evicted;
-	int r = cubby_trim(stage->store, &evicted);
-
-	if (r == 0 && evicted > 0)
-		stage->wrong = "something was evicted";
-	return r;
-}
-
-/* What the keeper of the index does: a checkpoint. */
-static int tend(struct stage *stage)
-{
-	int r = steady_tend(stage->store->index, true);
-
-	return r < 0 ? r : 0;
-}
-
-/* clang-format off */
-#define MAYBE_EVICTED                                                          \
-	.prepared = {{"ns/" KEY1, TINY, true},                                 \
-		     {"ns/" KEY2, TEXT, true},                                 \
-		     {"ns/" KEY3, NOISE, true}}
-/* clang-format on */
-
 const struct op cache_ops[] = {
 	{.name = "create",
 	 .scene = SCENE_EMPTY,
@@ -442,26 +374,6 @@ const struct op cache_ops[] = {
 	 .scene = SCENE_USUAL,
 	 .run = delete_blob,
 	 .changed = {{"ns/" KEY2, NOTHING, false}}},
-	{.name = "add_evicts",
-	 .scene = SCENE_USUAL,
-	 .prepare = quota_before,
-	 .run = add_noise,
-	 MAYBE_EVICTED,
-	 .changed = {{"ns/" KEY5, NOISE, true}}},
-	{.name = "set_quota",
-	 .scene = SCENE_USUAL,
-	 .run = set_quota,
-	 MAYBE_EVICTED},
-	{.name = "set_limits", .scene = SCENE_USUAL, .run = set_limits},
-	{.name = "trim",
-	 .scene = SCENE_USUAL,
-	 .prepare = use_before,
-	 .run = trim},
-	{.name = "tend",
-	 .scene = SCENE_USUAL,
-	 .prepare = add_tiny_before,
-	 .run = tend,
-	 .prepared = {{"ns/" KEY5, TINY, false}}},
 	{.name = "list", .scene = SCENE_USUAL, .run = list},
 	{.name = "stats", .scene = SCENE_USUAL, .run = stats},
 	{.name = "build_key",

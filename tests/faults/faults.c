@@ -54,10 +54,18 @@ static const int errors[] = {
 
 static bool is_deep; /* every way, not every seventh */
 
+static size_t op_count(void)
+{
+	return cache_ops_count + limit_ops_count + tree_ops_count;
+}
+
 static const struct op *op_at(size_t index)
 {
-	return index < cache_ops_count ? &cache_ops[index]
-				       : &tree_ops[index - cache_ops_count];
+	if (index < cache_ops_count)
+		return &cache_ops[index];
+	index -= cache_ops_count;
+	return index < limit_ops_count ? &limit_ops[index]
+				       : &tree_ops[index - limit_ops_count];
 }
 
 static unsigned times_of(int error, unsigned times)
@@ -150,7 +158,7 @@ static struct fault random_fault(uint64_t *state,
 /* Random pairs; the job's number is the seed. */
 static unsigned pairs(unsigned job, unsigned *ret_trials)
 {
-	const size_t count = cache_ops_count + tree_ops_count;
+	const size_t count = op_count();
 	struct fault_tally *tallies = calloc(count, sizeof(*tallies));
 	uint64_t state = job;
 	struct fault_tally tally;
@@ -176,8 +184,7 @@ static unsigned pairs(unsigned job, unsigned *ret_trials)
  * pairs. */
 static unsigned run_job(unsigned job)
 {
-	const unsigned sweeps =
-		2 * (unsigned)(cache_ops_count + tree_ops_count);
+	const unsigned sweeps = 2 * (unsigned)op_count();
 	struct fault_tally tally;
 	const struct op *op;
 	unsigned trials = 0;
@@ -292,7 +299,7 @@ static int try_one(unsigned index, int count, char **words)
 
 static unsigned find_op(const char *name)
 {
-	for (unsigned i = 0; i < cache_ops_count + tree_ops_count; i++)
+	for (unsigned i = 0; i < op_count(); i++)
 		if (strcmp(op_at(i)->name, name) == 0)
 			return i;
 	printf("%s: no such operation\n", name);
@@ -313,8 +320,7 @@ static void make_root(void)
 
 static int run_all(unsigned pair_count)
 {
-	const unsigned sweeps =
-		2 * (unsigned)(cache_ops_count + tree_ops_count);
+	const unsigned sweeps = 2 * (unsigned)op_count();
 	unsigned bad = run_jobs(0, sweeps);
 	int r = bad > 0;
 
