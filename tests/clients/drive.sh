@@ -202,10 +202,12 @@ git_lfs_environment() {
 	for name in "${!GIT_@}"; do
 		unset "$name"
 	done
-	export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=$1/gitconfig
+	# Not by GIT_CONFIG_GLOBAL: git-lfs drops it when it looks into the remote.
+	export GIT_CONFIG_NOSYSTEM=1 HOME=$1
+	unset XDG_CONFIG_HOME
 	printf '%s\n' '[user]' 'name = A Tester' 'email = tester@example.org' \
 		'[safe]' 'directory = *' '[advice]' 'detachedHead = false' \
-		>"$GIT_CONFIG_GLOBAL"
+		>"$HOME/.gitconfig"
 	git lfs install --skip-repo >/dev/null
 }
 
