@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "content.h"
+#include "cubby/manage.h"
 #include "ops.h"
 #include "reply.h"
 
@@ -207,14 +208,43 @@ void op_access(fuse_req_t req, fuse_ino_t id, int mask)
 	reply_result(req, r);
 }
 
-/* The room is that of the disk which the store is on. */
+/* Where the store has a limit, the room is what is left of that. What may be
+ * evicted is not counted as free: `df` is to show the use. */
+static int limit_statfs(struct mount *m, struct statvfs *st)
+{
+	struct cubby_limits limits;
+	struct cubby_stats stats;
+	fsblkcnt_t size, left;
+	int r = cubby_get_limits(m->store, &limits);
+
+	if (r == 0)
+		r = cubby_get_stats(m->store, &stats);
+	if (r < 0 || limits.max_size == 0)
+		return r;
+	size = limits.max_size / st->f_frsize;
+	left = stats.disk_bytes < limits.max_size
+		       ? (limits.max_size - stats.disk_bytes) / st->f_frsize
+		       : 0;
+	if (size < st->f_blocks)
+		st->f_blocks = size;
+	if (left < st->f_bavail)
+		st->f_bavail = left;
+	st->f_bfree = st->f_bavail;
+	return 0;
+}
+
+/* The room is that of the disk which the store is on, within the limit. */
 void op_statfs(fuse_req_t req, fuse_ino_t id)
 {
+	struct mount *m = mount_of(req);
 	struct statvfs st;
+	int r = fstatvfs(m->store_fd, &st) < 0 ? -errno : 0;
 
 	(void)id;
-	if (fstatvfs(mount_of(req)->store_fd, &st) < 0) {
-		reply_result(req, -errno);
+	if (r == 0)
+		r = limit_statfs(m, &st);
+	if (r < 0) {
+		reply_result(req, r);
 		return;
 	}
 	st.f_namemax = CUBBY_NAME_MAX;

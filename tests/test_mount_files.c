@@ -10,6 +10,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "cubby/manage.h"
 #include "must.h"
 #include "runner.h"
 #include "sample.h"
@@ -332,6 +333,27 @@ Test(mount_files, the_room_on_the_disk_is_reported)
 	MUST(vfs.f_blocks > 0);
 	MUST(vfs.f_bavail > 0);
 	MUST_BE(vfs.f_namemax, 255);
+	site_end(&site);
+}
+
+Test(mount_files, the_room_within_the_limit_is_reported)
+{
+	const struct cubby_limits limits = {.max_size = 64 << 20};
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, 20000000);
+	struct statvfs vfs;
+	struct site site;
+
+	MOUNT_OR_SKIP();
+	site_new(&site);
+	MUST_DO(cubby_set_limits(site.box.store, &limits));
+	site_put(&site, name_of(1), data, 20000000);
+	MUST(statvfs(site.mount.at, &vfs) == 0);
+	MUST_BE(vfs.f_blocks * vfs.f_frsize, limits.max_size);
+	MUST_BE((limits.max_size - box_stats(&site.box).disk_bytes) /
+			vfs.f_frsize,
+		vfs.f_bavail);
+	MUST(vfs.f_bavail * vfs.f_frsize < 44 << 20);
+	free(data);
 	site_end(&site);
 }
 
