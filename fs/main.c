@@ -225,6 +225,28 @@ static int with_store(struct job *job, struct cubby *store)
 	return r;
 }
 
+static int fail_bounds(struct job *job, int r)
+{
+	const char *store = job->store;
+
+	switch (r) {
+	case -EDOM:
+		return fail("cannot set max_size of %s: a quota is larger; see "
+			    "`cubby limit %s`",
+			    store, store);
+	case -EINVAL:
+		return fail("cannot set policy of %s: it has a max-age, which "
+			    "needs lru",
+			    store);
+	case -EFBIG:
+		return fail("max_size of %s is set, but what cannot be evicted "
+			    "is larger; give more",
+			    store);
+	default:
+		return fail_store(store, r);
+	}
+}
+
 static int run(struct job *job)
 {
 	unsigned flags = job->options.settings.read_only ? CUBBY_READ_ONLY
@@ -241,7 +263,8 @@ static int run(struct job *job)
 	if (r < 0) {
 		r = fail_store(job->store, r);
 	} else {
-		r = with_store(job, store);
+		r = bounds_apply(&job->options.bounds, store);
+		r = r < 0 ? fail_bounds(job, r) : with_store(job, store);
 		cubby_close(store);
 	}
 	guard_end(job->guard);

@@ -51,6 +51,8 @@ static const struct fuse_opt option_list[] = {
 	OWN("negative_timeout=%lf", settings.timeouts.negative_s),
 	OWN("max_threads=%u", max_threads),
 	OWN("writers=%s", writers),
+	OWN("max_size=%s", max_size),
+	OWN("policy=%s", policy),
 	OWN("uid=%s", uid),
 	OWN("gid=%s", gid),
 	OWN("umask=%s", umask),
@@ -181,6 +183,27 @@ static int take_access(struct options *o)
 	return 0;
 }
 
+static int take_bounds(struct options *o)
+{
+	struct bounds *bounds = &o->bounds;
+
+	bounds->has_max_size = o->max_size != NULL;
+	bounds->has_policy = o->policy != NULL;
+	if ((o->max_size || o->policy) && o->settings.read_only)
+		return usage_error("max_size and policy change the store, and "
+				   "are not for ro",
+				   "");
+	if (o->max_size &&
+	    (!bounds_take_size(o->max_size, &bounds->max_size) ||
+	     (bounds->max_size > 0 && bounds->max_size < CUBBY_LIMIT_MIN)))
+		return usage_error("max_size is a size of at least 16M, as "
+				   "10G, or none; not ",
+				   o->max_size);
+	if (o->policy && !bounds_take_policy(o->policy, &bounds->policy))
+		return usage_error("policy is lru or gdsf, not ", o->policy);
+	return 0;
+}
+
 static int options_check(struct options *o)
 {
 	if (o->action != OPTIONS_MOUNT)
@@ -199,7 +222,7 @@ static int options_check(struct options *o)
 	/* One is not enough: a request may wait for another. */
 	if (o->max_threads < 2 || o->max_threads > MAX_THREADS_LIMIT)
 		return usage_error("max_threads is a number from 2 to 256", "");
-	return take_access(o);
+	return take_bounds(o) < 0 ? -1 : take_access(o);
 }
 
 int options_parse(int argc, char **argv, struct options *ret_options)
@@ -225,6 +248,8 @@ void options_done(struct options *options)
 	free(options->uid);
 	free(options->gid);
 	free(options->umask);
+	free(options->max_size);
+	free(options->policy);
 	fuse_opt_free_args(&options->args);
 }
 
@@ -250,8 +275,12 @@ void options_print_help(void)
 	     "                      group, a name or a number, may, too\n"
 	     "  uid=N, gid=N        show all files as owned by these\n"
 	     "  umask=MODE          do not show these permissions (octal)\n"
+	     "  max_size=SIZE       the limit of the store, as 10G, or none:\n"
+	     "                      see `cubby help limit` for others\n"
+	     "  policy=lru|gdsf     what is evicted first\n"
 	     "  entry_timeout=S     how long the kernel keeps names of\n"
-	     "                      entries and directories (3600). What\n"
+	     "                      entries (at most 60, so that uses are\n"
+	     "                      seen) and directories (3600). What\n"
 	     "                      another process replaces or deletes is\n"
 	     "                      gone after about 0.2 s all the same\n"
 	     "  attr_timeout=S      the same for attributes (3600)\n"

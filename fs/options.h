@@ -5,6 +5,7 @@
 #ifndef CUBBYFS_OPTIONS_H
 #define CUBBYFS_OPTIONS_H
 
+#include "bounds.h"
 #include "mount.h"
 
 enum options_action {
@@ -21,6 +22,8 @@ struct options {
 	unsigned max_threads;
 	bool allow_other;
 	char *writers, *uid, *gid, *umask; /* as they were given, or NULL */
+	char *max_size, *policy;
+	struct bounds bounds;
 	struct mount_settings settings;
 	struct fuse_args args; /* what is left for libfuse */
 };

@@ -455,6 +455,12 @@ Test(mount_users, a_bad_option_is_one_clear_line)
 		"gid=",
 		"umask=0788",
 		"umask=1777",
+		"max_size=1M",
+		"max_size=-1",
+		"max_size=10X",
+		"max_size=99999999T",
+		"policy=fifo",
+		"ro,max_size=1G",
 	};
 	char *store = scratch_path("store");
 	char *at = scratch_dir("at");
