@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "box.h"
 #include "must.h"
@@ -45,6 +46,28 @@ static const size_t edge_sizes[] = {
 	3000000,
 };
 enum { EDGE_COUNT = sizeof(edge_sizes) / sizeof(*edge_sizes) };
+
+Test(library, a_store_may_be_anywhere)
+{
+	char *real = scratch_dir("real");
+	char *link = scratch_path("link");
+	char *paths[] = {text_new("%s/a", link), text_new("%s/b/", link),
+			 text_new("%s/c//", real)};
+	struct box box;
+
+	MUST(symlink(real, link) == 0);
+	for (unsigned i = 0; i < 3; i++) {
+		for (int again = 0; again < 2; again++) {
+			box_open(&box, paths[i], "a");
+			box_add(&box, name_of(1), "abc", 3);
+			MUST(box_has(&box, name_of(1), "abc", 3));
+			box_close(&box);
+		}
+		free(paths[i]);
+	}
+	free(real);
+	free(link);
+}
 
 Test(library, a_key_that_was_never_added_is_a_miss)
 {

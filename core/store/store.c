@@ -177,8 +177,8 @@ static int open_directory(struct cubby *store, const char *path, bool create,
 	int r;
 
 	if (create) {
-		r = make_directory(AT_FDCWD, path);
-		if (r < 0)
+		r = sys_mkdir_following(path);
+		if (r < 0 && r != -EEXIST)
 			return r;
 	}
 	r = sys_real_path(path, ret_path);

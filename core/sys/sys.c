@@ -239,6 +239,11 @@ int sys_mkdir(int dir_fd, const char *path)
 	return r;
 }
 
+int sys_mkdir_following(const char *path)
+{
+	return result(RETRY(mkdirat(AT_FDCWD, path, DIRECTORY_MODE)));
+}
+
 int sys_unlink(int dir_fd, const char *path)
 {
 	struct parent parent;

@@ -60,6 +60,8 @@ void sys_unmap(void *map, size_t size);
 CUBBY_MUST_CHECK int sys_disk_room(int fd, uint64_t *ret_free,
 				   uint64_t *ret_size);
 CUBBY_MUST_CHECK int sys_mkdir(int dir_fd, const char *path);
+/* The same for a path that the user chose: symlinks on the way are his. */
+CUBBY_MUST_CHECK int sys_mkdir_following(const char *path);
 CUBBY_MUST_CHECK int sys_unlink(int dir_fd, const char *path);
 CUBBY_MUST_CHECK int sys_link(int dir_fd, const char *from, const char *to);
 CUBBY_MUST_CHECK int sys_rename(int dir_fd, const char *from, const char *to);
