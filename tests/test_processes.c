@@ -12,7 +12,7 @@
 #include "sample.h"
 #include "scratch.h"
 
-TestSuite(processes, .fini = scratch_end, .timeout = 60);
+TestSuite(processes, .fini = scratch_end, .timeout = 200);
 
 Test(processes, a_handle_is_refused_in_the_child_of_a_fork)
 {

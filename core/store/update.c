@@ -369,10 +369,10 @@ int update_remove(struct update *update, const struct node *node)
 {
 	int r = delete_name(update, node->id, &node->record);
 
-	if (r == 0 && node->record.kind == CUBBY_DIRECTORY)
+	if (r == 0 && node->record.kind == CUBBY_DIRECTORY) {
 		r = group_delete(update->txn, node->id);
-	if (r == -ENOENT && node->record.kind == CUBBY_DIRECTORY)
-		r = 0; /* it was no group */
+		r = r == -ENOENT ? 0 : r; /* it was no group */
+	}
 	if (r == 0)
 		r = held_find(update->txn, node->id);
 	if (r < 0)
