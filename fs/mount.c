@@ -36,7 +36,7 @@ double mount_entry_timeout(const struct mount *m, enum cubby_kind kind)
 	/* What the kernel does not ask for is not used, as the store sees it.
 	 */
 	if (kind == CUBBY_ENTRY)
-		t = least(t, m->resolution_s);
+		t = least(t, atomic_load(&m->resolution_s));
 	return kind == CUBBY_PLAIN || !m->watch ? least(t, UNWATCHED_S) : t;
 }
 
@@ -70,13 +70,13 @@ static int told_init(pthread_rwlock_t *told)
 	return -r;
 }
 
-static int read_resolution(struct mount *m)
+int mount_read_resolution(struct mount *m)
 {
 	struct cubby_limits limits;
 	int r = cubby_get_limits(m->store, &limits);
 
 	if (r == 0)
-		m->resolution_s = limits.resolution_s;
+		atomic_store(&m->resolution_s, limits.resolution_s);
 	return r;
 }
 
@@ -104,9 +104,9 @@ int mount_init(struct mount *m, struct cubby *store, int store_fd,
 	if (r == 0)
 		r = inode_table_init(m);
 	if (r == 0)
-		r = cubby_watch_new(store, &m->watch);
+		r = mount_read_resolution(m);
 	if (r == 0)
-		r = read_resolution(m);
+		r = cubby_watch_new(store, &m->watch);
 	/* Who cannot write cannot leave a sign that he watches. */
 	if (r == -EROFS && m->read_only)
 		r = 0;

@@ -60,7 +60,7 @@ struct mount {
 	struct fuse_session *session;
 	int store_fd; /* the store's directory, for statfs */
 	struct mount_timeouts timeouts;
-	double resolution_s; /* of the times of use */
+	_Atomic(double) resolution_s; /* of the times of use */
 	struct access_rules access;
 
 	/*
@@ -112,6 +112,9 @@ const struct fuse_lowlevel_ops *mount_ops(void);
 struct mount *mount_of(fuse_req_t req);
 
 /* How long the kernel may keep the name and the attributes of a node. */
+/* Read anew what others may have set in the store. */
+CUBBY_MUST_CHECK int mount_read_resolution(struct mount *m);
+
 double mount_entry_timeout(const struct mount *m, enum cubby_kind kind);
 double mount_attr_timeout(const struct mount *m, enum cubby_kind kind);
 

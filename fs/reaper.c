@@ -26,6 +26,7 @@
 #include "temporary.h"
 
 #define POLL_NS (100L * 1000 * 1000)
+#define POLLS_PER_LIMITS 10u /* once a second */
 #define PINS_WITHOUT_WAIT 16u
 #define FORGET_WAIT_NS (200L * 1000)
 #define FORGET_WAITS 10
@@ -151,6 +152,7 @@ static bool reaper_pause(struct reaper *reaper)
 static void *reaper_run(void *arg)
 {
 	struct mount *m = arg;
+	unsigned polls = 0;
 
 	while (reaper_pause(m->reaper)) {
 		/* What fails is told again the next time. */
@@ -158,6 +160,9 @@ static void *reaper_run(void *arg)
 			(void)!cubby_watch_poll(m->watch, displaced, m);
 			(void)!cubby_watch_cold(m->watch, cold, m);
 		}
+		/* On failure what was read last holds on. */
+		if (++polls % POLLS_PER_LIMITS == 0)
+			(void)!mount_read_resolution(m);
 		readers_drop_idle(m->readers);
 		content_close_idle(m);
 		growth_settle(m, false);

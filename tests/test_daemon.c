@@ -412,3 +412,36 @@ Test(daemon, a_limit_is_set_by_an_option)
 	mounted_stop(&mounted);
 	box_close(&box);
 }
+
+/* How often the kernel has asked for a name. */
+static unsigned lookups_of(const struct mounted *mounted)
+{
+	char *count = shell_text("grep -c 'opcode: LOOKUP' '%s' || true",
+				 mounted->log);
+	unsigned n = (unsigned)strtoul(count, NULL, 10);
+
+	free(count);
+	return n;
+}
+
+Test(daemon, a_name_is_kept_on_a_read_only_mount_as_well)
+{
+	struct mounted mounted;
+	struct stat st;
+	struct box box;
+	char *path;
+
+	MOUNT_OR_SKIP();
+	box_new(&box, "");
+	box_add(&box, name_of(1), "abc", 3);
+	mounted_start(&mounted, box.path, "ro,debug");
+	path = text_new("%s/%s", mounted.at, name_of(1));
+	for (unsigned i = 0; i < 20; i++)
+		MUST(stat(path, &st) == 0);
+	/* It is kept for a second there. */
+	MUST(lookups_of(&mounted) >= 1);
+	MUST(lookups_of(&mounted) <= 10);
+	mounted_stop(&mounted);
+	free(path);
+	box_close(&box);
+}
