@@ -277,7 +277,7 @@ settled() {
 got() {
 	local path
 	rm -rf "$dir/got"
-	mkdir "$dir/got"
+	mkdir -p "$dir/got/$1"
 	while IFS= read -r path; do
 		mkdir -p "$dir/got/${path%/*}" &&
 			"$CUBBY" get "$store" "$path" >"$dir/got/$path" || return
