@@ -298,12 +298,21 @@ listed_is_read() {
 	done < <(find "$1" -type f)
 }
 
+# On a full disk a temporary file cannot be put into the store, and stays with
+# the mount: what is below drafts/ is what the mount shows as a plain file.
+drafts_are_shown() {
+	local shown
+	shown=$(find "$mnt" -type f -printf '%f\n' |
+		grep -cvE '^[0-9a-f]{32,128}(-[a-z0-9]{1,8})?$' || true)
+	[ "$(find "$store/drafts" -type f | wc -l)" -le "$shown" ]
+}
+
 # nothing_in_part CLIENT CACHE: of the cache, which is a path below the mount,
 # in the store now, and on the mount when all is closed.
 nothing_in_part() {
 	local cache=$2
 	got "$cache" && drive whole "$1" "$dir/top.$1" "$dir/got/$cache" &&
-		wait_until 10 settled && got_is_shown &&
+		wait_until 10 "${is_settled:-settled}" && got_is_shown &&
 		listed_is_read "$mnt/$cache" &&
 		drive whole "$1" "$dir/top.$1" "$mnt/$cache"
 }
