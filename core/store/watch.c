@@ -21,6 +21,7 @@ enum {
 	COLD_SHARE = 16, /* of the limit */
 };
 static const int64_t upkeep_interval_ns = 1000 * 1000 * 1000;
+static const int64_t look_interval_ns = INT64_C(10) * 1000 * 1000 * 1000;
 
 struct cubby_watch {
 	struct cubby *store;
@@ -29,7 +30,12 @@ struct cubby_watch {
 	uint64_t told;	  /* all displaced nodes below have been told */
 	uint64_t version; /* of the index, when all was told */
 	struct held *held;
-	int64_t upkeep_ns; /* when upkeep() was done last */
+	int64_t upkeep_ns; /* when upkeep() was done last, and the look */
+	int64_t look_ns;   /* at limits that nobody's change has to do with */
+	uint64_t upkeep_version; /* of the index then */
+	uint64_t upkeep_pending;
+	uint64_t cold_version; /* of the index at the last cubby_watch_cold() */
+	_Atomic(uint64_t) pending;
 };
 
 struct told_node {
@@ -127,6 +133,30 @@ static int purge(struct cubby_watch *watch, uint64_t next)
 	return r;
 }
 
+/* May anything be over a limit now that was not when this was asked last? Time
+ * and the disk move without a change of the store. An idle mount takes no lock.
+ */
+static int has_moved(struct cubby_watch *watch, int64_t now)
+{
+	const uint64_t version = index_version(watch->store->index);
+	const uint64_t pending = atomic_load(&watch->pending);
+	struct cubby_limits limits;
+	bool moved = version != watch->upkeep_version ||
+		     pending != watch->upkeep_pending;
+	int r = cubby_get_limits(watch->store, &limits);
+
+	if (r < 0)
+		return r;
+	if (now - watch->look_ns >= look_interval_ns &&
+	    (limits.max_age_s || limits.min_free || limits.min_free_percent)) {
+		watch->look_ns = now;
+		moved = true;
+	}
+	watch->upkeep_version = version;
+	watch->upkeep_pending = pending;
+	return moved;
+}
+
 /* What an add would have to do otherwise. */
 static int upkeep(struct cubby_watch *watch)
 {
@@ -140,7 +170,10 @@ static int upkeep(struct cubby_watch *watch)
 	watch->upkeep_ns = now;
 	r = uses_flush(store, false);
 	if (r == 0)
-		r = update_begin(store, &update);
+		r = has_moved(watch, now);
+	if (r <= 0)
+		return r;
+	r = update_begin(store, &update);
 	if (r == 0)
 		r = room_make(&update);
 	if (r == 0)
@@ -200,6 +233,7 @@ void cubby_watch_release(struct cubby_watch *watch, uint64_t id)
 
 void cubby_watch_set_pending(struct cubby_watch *watch, uint64_t bytes)
 {
+	atomic_store(&watch->pending, bytes);
 	held_set_pending(watch->held, bytes);
 }
 
@@ -276,13 +310,17 @@ static int look_cold(struct cubby_watch *watch, struct cold *cold)
 
 int cubby_watch_cold(struct cubby_watch *watch, cubby_cold_fn *fn, void *cookie)
 {
-	SCOPED_FREE struct cold *cold = malloc(sizeof(*cold));
+	SCOPED_FREE struct cold *cold = NULL;
+	const uint64_t version = index_version(watch->store->index);
 	int r = store_verify_process(watch->store);
 
-	if (r < 0)
+	/* Only who adds evicts. */
+	if (r < 0 || version == watch->cold_version)
 		return r;
+	cold = malloc(sizeof(*cold));
 	if (!cold)
 		return -ENOMEM;
+	watch->cold_version = version;
 	cold->count = 0;
 	r = look_cold(watch, cold);
 	for (size_t i = 0; r == 0 && i < cold->count; i++)
