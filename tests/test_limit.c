@@ -28,30 +28,6 @@ static bool are_same(const struct cubby_limits *a, const struct cubby_limits *b)
 	       a->resolution_s == b->resolution_s && a->policy == b->policy;
 }
 
-/* Every use counts, and nothing is protected: as fast as a test is. */
-static void set_limit(struct box *box, uint64_t max_size)
-{
-	const struct cubby_limits limits = {.max_size = max_size};
-
-	MUST_DO(cubby_set_limits(box->store, &limits));
-}
-
-/* Does the store have the entry? Asking is no use. */
-static bool is_there(struct box *box, unsigned i)
-{
-	struct cubby_attr attr;
-
-	return cubby_stat_name(box->ns, name_of(i), &attr) == 0;
-}
-
-static void use(struct box *box, unsigned i)
-{
-	struct cubby_reader *reader;
-
-	MUST_DO(cubby_get_name(box->ns, name_of(i), &reader));
-	cubby_reader_close(reader);
-}
-
 Test(limit, a_new_store_has_none)
 {
 	struct cubby_limits limits;
@@ -115,17 +91,17 @@ static void evict_in_order(size_t size, unsigned count, uint64_t limit)
 	struct box box;
 
 	box_new(&box, "");
-	set_limit(&box, limit);
+	box_limit(&box, limit);
 	for (unsigned i = 0; i < count; i++) {
 		box_add(&box, name_of(i), data, size);
-		use(&box, 0); /* and so it stays */
+		box_use(&box, 0); /* and so it stays */
 		MUST(box_stats(&box).disk_bytes <= limit);
 	}
-	MUST(is_there(&box, 0));
-	MUST(is_there(&box, count - 1));
+	MUST(box_knows(&box, 0));
+	MUST(box_knows(&box, count - 1));
 	/* Of the others a run of the newest is there. */
 	for (unsigned i = 1; i < count; i++) {
-		if (is_there(&box, i))
+		if (box_knows(&box, i))
 			left++;
 		else
 			MUST_BE(left, 0);
@@ -161,7 +137,7 @@ Test(limit, what_cannot_fit_is_refused_and_evicts_nothing)
 	MUST_DO(cubby_set_limits(box.store, &limits));
 	MUST_BE(box_try_add(&box, name_of(2), data, 1001), -EFBIG);
 	MUST_DO(box_try_add(&box, name_of(3), data, 1000));
-	MUST(is_there(&box, 1) && !is_there(&box, 2));
+	MUST(box_knows(&box, 1) && !box_knows(&box, 2));
 	free(data);
 	box_close(&box);
 }
@@ -175,10 +151,10 @@ Test(limit, a_lower_limit_evicts_at_once)
 	for (unsigned i = 0; i < 60; i++)
 		box_add(&box, name_of(i), data, MIB);
 	MUST(box_stats(&box).disk_bytes > 60 * MIB);
-	set_limit(&box, 30 * MIB);
+	box_limit(&box, 30 * MIB);
 	MUST(box_stats(&box).disk_bytes <= 30 * MIB);
 	MUST(box_stats(&box).disk_bytes > 26 * MIB);
-	MUST(is_there(&box, 59) && !is_there(&box, 0));
+	MUST(box_knows(&box, 59) && !box_knows(&box, 0));
 	free(data);
 	box_close(&box);
 }
@@ -190,7 +166,7 @@ Test(limit, what_is_held_goes_last)
 	struct box box;
 
 	box_new(&box, "");
-	set_limit(&box, 20 * MIB);
+	box_limit(&box, 20 * MIB);
 	MUST_DO(cubby_watch_new(box.store, &watch));
 	for (unsigned i = 0; i < 100; i++) {
 		box_add(&box, name_of(i), data, MIB);
@@ -199,7 +175,7 @@ Test(limit, what_is_held_goes_last)
 	}
 	for (unsigned i = 0; i < 5; i++)
 		MUST(box_has(&box, name_of(i), data, MIB));
-	MUST(!is_there(&box, 5));
+	MUST(!box_knows(&box, 5));
 	MUST_BE(box_stats(&box).displaced, 0);
 	cubby_watch_close(watch);
 	free(data);
@@ -217,7 +193,7 @@ Test(limit, what_was_used_lately_goes_when_nothing_else_is_left)
 	MUST_DO(cubby_set_limits(box.store, &limits));
 	for (unsigned i = 0; i < 40; i++)
 		box_add(&box, name_of(i), data, MIB);
-	MUST(is_there(&box, 39) && !is_there(&box, 0));
+	MUST(box_knows(&box, 39) && !box_knows(&box, 0));
 	MUST(box_stats(&box).disk_bytes <= 20 * MIB);
 	free(data);
 	box_close(&box);
@@ -231,7 +207,7 @@ Test(limit, to_set_a_time_is_to_use_it_then)
 	struct box box;
 
 	box_new(&box, "");
-	set_limit(&box, 20 * MIB);
+	box_limit(&box, 20 * MIB);
 	for (unsigned i = 0; i < 10; i++)
 		box_add(&box, name_of(i), data, MIB);
 	/* The newest becomes the oldest, and the oldest the newest. */
@@ -243,13 +219,13 @@ Test(limit, to_set_a_time_is_to_use_it_then)
 			      CUBBY_SET_MTIME | CUBBY_SET_NOW, &attr,
 			      &changed));
 	MUST(changed.mtime_ns > 1000);
-	for (unsigned i = 10; is_there(&box, 9); i++)
+	for (unsigned i = 10; box_knows(&box, 9); i++)
 		box_add(&box, name_of(i), data, MIB);
 	for (unsigned i = 0; i < 9; i++)
-		MUST(is_there(&box, i) || i > 0);
-	for (unsigned i = 20; is_there(&box, 8); i++)
+		MUST(box_knows(&box, i) || i > 0);
+	for (unsigned i = 20; box_knows(&box, 8); i++)
 		box_add(&box, name_of(i), data, MIB);
-	MUST(is_there(&box, 0));
+	MUST(box_knows(&box, 0));
 	free(data);
 	box_close(&box);
 }
@@ -265,20 +241,20 @@ Test(limit, by_size_what_is_small_or_used_again_stays)
 	MUST_DO(cubby_set_limits(box.store, &limits));
 	for (unsigned i = 0; i < 4; i++)
 		box_add(&box, name_of(i), data, i % 2 ? 10000 : 2 * MIB);
-	use(&box, 2);
+	box_use(&box, 2);
 	/* More than fits, but not much more. */
-	for (unsigned i = 4; is_there(&box, 0); i++)
+	for (unsigned i = 4; box_knows(&box, 0); i++)
 		box_add(&box, name_of(i), data, 2 * MIB);
-	MUST(is_there(&box, 1) && is_there(&box, 3));
-	MUST(is_there(&box, 2));
+	MUST(box_knows(&box, 1) && box_knows(&box, 3));
+	MUST(box_knows(&box, 2));
 	MUST(box_stats(&box).disk_bytes <= 20 * MIB);
 	/* And back: from now on time decides. */
 	limits.policy = CUBBY_LRU;
 	MUST_DO(cubby_set_limits(box.store, &limits));
 	for (unsigned i = 100; i < 120; i++)
 		box_add(&box, name_of(i), data, 2 * MIB);
-	MUST(!is_there(&box, 1) && !is_there(&box, 2) && !is_there(&box, 3));
-	MUST(is_there(&box, 119));
+	MUST(!box_knows(&box, 1) && !box_knows(&box, 2) && !box_knows(&box, 3));
+	MUST(box_knows(&box, 119));
 	free(data);
 	box_close(&box);
 }
@@ -302,8 +278,8 @@ Test(limit, what_is_too_old_goes)
 	limits.max_age_s = 3600;
 	MUST_DO(cubby_set_limits(box.store, &limits));
 	MUST_DO(cubby_trim(box.store, &evicted));
-	MUST(!is_there(&box, 0) && !is_there(&box, 1));
-	MUST(is_there(&box, 2) && is_there(&box, 3));
+	MUST(!box_knows(&box, 0) && !box_knows(&box, 1));
+	MUST(box_knows(&box, 2) && box_knows(&box, 3));
 	box_close(&box);
 }
 
@@ -358,7 +334,7 @@ Test(limit, the_hit_rate_is_that_of_a_perfect_lru)
 
 	MUST(model != NULL);
 	box_new(&box, "");
-	set_limit(&box, 24 * MIB);
+	box_limit(&box, 24 * MIB);
 	for (unsigned i = 0; i < GETS; i++) {
 		unsigned key = next_key(&seed);
 

@@ -19,30 +19,6 @@ static const struct cubby_limits no_limits = {
 	.resolution_s = CUBBY_RESOLUTION_S,
 };
 
-/* Every use counts, and nothing is protected: as fast as a test is. */
-static void set_limit(struct box *box, uint64_t max_size)
-{
-	const struct cubby_limits limits = {.max_size = max_size};
-
-	MUST_DO(cubby_set_limits(box->store, &limits));
-}
-
-/* Does the store have the entry? Asking is no use. */
-static bool is_there(struct box *box, unsigned i)
-{
-	struct cubby_attr attr;
-
-	return cubby_stat_name(box->ns, name_of(i), &attr) == 0;
-}
-
-static void use(struct box *box, unsigned i)
-{
-	struct cubby_reader *reader;
-
-	MUST_DO(cubby_get_name(box->ns, name_of(i), &reader));
-	cubby_reader_close(reader);
-}
-
 Test(quota, a_quota_bounds_a_directory_and_only_that)
 {
 	const struct cubby_quota quota = {.quota = 5 * MIB};
@@ -70,8 +46,8 @@ Test(quota, a_quota_bounds_a_directory_and_only_that)
 	}
 	MUST_BE(found.entries, 4);
 	for (unsigned i = 0; i < 20; i++) {
-		MUST(is_there(&box, i));
-		MUST(is_there(&inside, i) == (i >= 16));
+		MUST(box_knows(&box, i));
+		MUST(box_knows(&inside, i) == (i >= 16));
 	}
 	/* An ordinary one again, and another lower one. */
 	MUST_DO(cubby_set_quota(box.store, "b", &(struct cubby_quota){0}));
@@ -98,12 +74,12 @@ Test(quota, a_pinned_directory_is_not_evicted_from)
 	for (unsigned i = 0; i < 5; i++)
 		box_add(&pinned, name_of(i), data, MIB);
 	MUST_DO(cubby_set_quota(box.store, "b", &pin));
-	set_limit(&box, 20 * MIB);
+	box_limit(&box, 20 * MIB);
 	for (unsigned i = 0; i < 50; i++)
 		box_add(&box, name_of(i), data, MIB);
 	for (unsigned i = 0; i < 5; i++)
-		MUST(is_there(&pinned, i));
-	MUST(!is_there(&box, 30) && is_there(&box, 49));
+		MUST(box_knows(&pinned, i));
+	MUST(!box_knows(&box, 30) && box_knows(&box, 49));
 	free(data);
 	box_close(&pinned);
 	box_close(&box);
@@ -172,11 +148,11 @@ Test(quota, hits_misses_and_evictions_are_counted)
 	struct box box;
 
 	box_new(&box, "");
-	set_limit(&box, 20 * MIB);
+	box_limit(&box, 20 * MIB);
 	for (unsigned i = 0; i < 30; i++)
 		box_add(&box, name_of(i), data, MIB);
-	use(&box, 29);
-	use(&box, 29);
+	box_use(&box, 29);
+	box_use(&box, 29);
 	MUST_BE(cubby_get_name(box.ns, name_of(100), &reader), -ENOENT);
 	box_delete(&box, name_of(29));
 	MUST_DO(cubby_get_figures(box.store, &figures, &what_if));
@@ -212,13 +188,13 @@ Test(quota, a_hit_is_a_use_once_in_a_step)
 	MUST_DO(cubby_set_limits(box.store, &limits));
 	box_add(&box, name_of(1), "abc", 3);
 	before = box_attr(&box, name_of(1));
-	use(&box, 1);
+	box_use(&box, 1);
 	box_add(&box, name_of(2), "abc", 3); /* writes what was noted */
 	MUST_BE(box_attr(&box, name_of(1)).used_ns, before.used_ns);
 	MUST_BE(box_attr(&box, name_of(1)).hits, 0);
 	limits.resolution_s = 0;
 	MUST_DO(cubby_set_limits(box.store, &limits));
-	use(&box, 1);
+	box_use(&box, 1);
 	box_add(&box, name_of(2), "abc", 3);
 	MUST(box_attr(&box, name_of(1)).used_ns > before.used_ns);
 	MUST_BE(box_attr(&box, name_of(1)).hits, 1);

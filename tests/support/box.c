@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "box.h"
+#include "cubby/manage.h"
 #include "must.h"
 #include "scratch.h"
 
@@ -174,4 +175,29 @@ struct cubby_attr box_attr(const struct box *box, const char *name)
 
 	MUST_DO(cubby_stat_name(box->ns, name, &attr));
 	return attr;
+}
+
+bool box_knows(const struct box *box, unsigned i)
+{
+	struct cubby_attr attr;
+	int r = cubby_stat_name(box->ns, name_of(i), &attr);
+
+	if (r != -ENOENT)
+		MUST_DO(r);
+	return r == 0;
+}
+
+void box_use(const struct box *box, unsigned i)
+{
+	struct cubby_reader *reader;
+
+	MUST_DO(cubby_get_name(box->ns, name_of(i), &reader));
+	cubby_reader_close(reader);
+}
+
+void box_limit(const struct box *box, uint64_t max_size)
+{
+	const struct cubby_limits limits = {.max_size = max_size};
+
+	MUST_DO(cubby_set_limits(box->store, &limits));
 }

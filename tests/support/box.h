@@ -73,4 +73,13 @@ struct cubby_stats box_stats(const struct box *box);
 /* Attributes of a name in the namespace. */
 struct cubby_attr box_attr(const struct box *box, const char *name);
 
+/* Does the store have the entry name_of(i)? Asking is no use of it. */
+bool box_knows(const struct box *box, unsigned i);
+
+/* Get the entry name_of(i), which must be there. */
+void box_use(const struct box *box, unsigned i);
+
+/* Set this limit alone: every use counts, and nothing is protected. */
+void box_limit(const struct box *box, uint64_t max_size);
+
 #endif
