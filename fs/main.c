@@ -69,8 +69,8 @@ static int fail_store(const char *path, int r)
 	case -ENOTDIR:
 		return fail("%s is not a directory: a store is one", path);
 	case -EPROTONOSUPPORT:
-		return fail("the store %s was made by a newer version: update "
-			    "cubby, or use another directory",
+		return fail("the store %s was made by another version: use "
+			    "that one, or another directory",
 			    path);
 	case -EBADMSG:
 		return fail("the index of the store %s is damaged: delete the "

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/base.h"
 #include "cubby/tree.h"
 #include "format/name.h"
 
@@ -9,6 +10,10 @@ enum {
 	DIGITS_MIN = 32,
 	DIGITS_MAX = 128,
 	SUFFIX_MAX = 8,
+	/* In a key of the index; no name begins with the mark. */
+	PACKED_DIGITS = 64,
+	PACKED_SIZE = PACKED_DIGITS / 2,
+	PACKED_MARK = 0,
 };
 
 static const char digits[] = "0123456789abcdef";
@@ -43,6 +48,63 @@ int name_verify(const char *name, size_t size)
 	if (name[0] == '.' && (size == 1 || (size == 2 && name[1] == '.')))
 		return -EINVAL;
 	return 0;
+}
+
+/* Returns 16 when it is not a digit. */
+static unsigned digit_value(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return (unsigned)(digit - '0');
+	return digit >= 'a' && digit <= 'f' ? (unsigned)(digit - 'a') + 10 : 16;
+}
+
+size_t name_pack(const char *name, size_t size,
+		 uint8_t ret_packed[NAME_PACKED_MAX])
+{
+	uint8_t *to = ret_packed;
+
+	CHECK(size <= CUBBY_NAME_MAX);
+	*to++ = PACKED_MARK;
+	for (size_t i = 0; size >= PACKED_DIGITS && i < PACKED_DIGITS; i += 2) {
+		unsigned high = digit_value(name[i]);
+		unsigned low = digit_value(name[i + 1]);
+
+		if (high > 15 || low > 15)
+			break;
+		*to++ = (uint8_t)(high << 4 | low);
+	}
+	if (to != ret_packed + 1 + PACKED_SIZE) {
+		memcpy(ret_packed, name, size);
+		return size;
+	}
+	memcpy(to, name + PACKED_DIGITS, size - PACKED_DIGITS);
+	return 1 + PACKED_SIZE + size - PACKED_DIGITS;
+}
+
+ssize_t name_unpack(const void *packed, size_t size,
+		    char ret_name[CUBBY_NAME_MAX])
+{
+	const uint8_t *from = packed;
+	size_t rest;
+
+	if (size == 0 || size > CUBBY_NAME_MAX)
+		return -EBADMSG;
+	if (*from != PACKED_MARK) {
+		memcpy(ret_name, packed, size);
+		return (ssize_t)size;
+	}
+	if (size < 1 + PACKED_SIZE)
+		return -EBADMSG;
+	rest = size - 1 - PACKED_SIZE;
+	if (rest > CUBBY_NAME_MAX - PACKED_DIGITS)
+		return -EBADMSG;
+	from++;
+	for (size_t i = 0; i < PACKED_SIZE; i++) {
+		ret_name[2 * i] = digits[from[i] >> 4];
+		ret_name[2 * i + 1] = digits[from[i] & 15];
+	}
+	memcpy(ret_name + PACKED_DIGITS, from + PACKED_SIZE, rest);
+	return (ssize_t)(PACKED_DIGITS + rest);
 }
 
 long name_next(const char **path, const char **ret_name)

@@ -19,17 +19,17 @@ enum {
  * dead are forgotten. */
 static int list(struct index_txn *txn, uint64_t next, uint64_t *ret_horizon)
 {
-	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
 	uint64_t horizon = next;
 	int count = 0;
 	MDB_val key;
 	MDB_val value;
-	int r = lmdb_cursor(txn, TABLE_WATCHES, &cursor);
+	int r = cursor_open(txn, TABLE_WATCHES, &cursor);
 
 	if (r < 0)
 		return r;
-	r = lmdb_seek(cursor, "", 1, &key, &value);
-	for (; r == 0; r = lmdb_next(cursor, &key, &value)) {
+	r = cursor_seek(&cursor, "", 0, &key, &value);
+	for (; r == 0; r = cursor_next(&cursor, &key, &value)) {
 		uint64_t slot;
 
 		if (key.mv_size != NUMBER_SIZE || value.mv_size != NUMBER_SIZE)
@@ -43,7 +43,7 @@ static int list(struct index_txn *txn, uint64_t next, uint64_t *ret_horizon)
 			if (get_be64(value.mv_data) < horizon)
 				horizon = get_be64(value.mv_data);
 		} else if (r == 0) {
-			r = lmdb_error(mdb_cursor_del(cursor, 0));
+			r = lmdb_error(mdb_cursor_del(cursor.of_tree, 0));
 		}
 		if (r < 0)
 			return r;
@@ -140,17 +140,17 @@ int displaced_delete(struct index_txn *txn, uint64_t number)
 int displaced_scan(struct index_txn *txn, uint64_t from, displaced_fn *fn,
 		   void *cookie)
 {
-	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
 	uint8_t start[NUMBER_SIZE];
 	MDB_val key;
 	MDB_val value;
-	int r = lmdb_cursor(txn, TABLE_DISPLACED, &cursor);
+	int r = cursor_open(txn, TABLE_DISPLACED, &cursor);
 
 	if (r < 0)
 		return r;
 	put_be64(start, from);
-	r = lmdb_seek(cursor, start, sizeof(start), &key, &value);
-	for (; r == 0; r = lmdb_next(cursor, &key, &value)) {
+	r = cursor_seek(&cursor, start, sizeof(start), &key, &value);
+	for (; r == 0; r = cursor_next(&cursor, &key, &value)) {
 		const uint8_t *bytes = value.mv_data;
 
 		if (key.mv_size != NUMBER_SIZE || value.mv_size < 16 ||

@@ -63,16 +63,18 @@ static int count_free(struct index_txn *txn, const struct extent *extent,
 		      uint64_t *ret_count)
 {
 	enum { FREE_DBI = 0 }; /* the database that LMDB keeps of them */
-	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
 	uint64_t count = 0;
 	MDB_val key;
 	MDB_val value;
-	int r = lmdb_error(mdb_cursor_open(txn->txn, FREE_DBI, &cursor));
+	int r = lmdb_error(
+		mdb_cursor_open(txn->txn, FREE_DBI, &cursor.of_tree));
 
 	while (r == 0) {
 		const size_t *list;
 
-		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_NEXT));
+		r = lmdb_error(
+			mdb_cursor_get(cursor.of_tree, &key, &value, MDB_NEXT));
 		if (r < 0)
 			break;
 		list = value.mv_data;

@@ -48,12 +48,7 @@ static const size_t map_size_max = sizeof(size_t) > 4 ? (size_t)1 << 37
 						      : (size_t)1 << 29;
 static const size_t map_size_min = (size_t)1 << 28;
 
-static const char *const table_names[TABLE_COUNT] = {
-	[TABLE_META] = "meta",		 [TABLE_NAMES] = "names",
-	[TABLE_NODES] = "nodes",	 [TABLE_SMALL] = "small",
-	[TABLE_DISPLACED] = "displaced", [TABLE_WATCHES] = "watches",
-	[TABLE_RECENT] = "recent",	 [TABLE_GROUPS] = "groups",
-};
+static const char tree_name[] = "tree";
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct index *registry; /* guarded by registry_lock */
@@ -231,11 +226,14 @@ static int open_tables(struct index *index, bool format)
 
 	if (r != 0)
 		return lmdb_error(r);
-	for (unsigned i = 0; r == 0 && i < TABLE_COUNT; i++)
-		r = mdb_dbi_open(txn.txn, table_names[i],
-				 format ? MDB_CREATE : 0, &index->tables[i]);
-	r = lmdb_error(r);
+	r = lmdb_error(mdb_dbi_open(txn.txn, NULL, 0, &index->meta));
+	if (r == 0)
+		r = meta_refuse_old(&txn);
 	/* MDB_INCOMPATIBLE and the like: a file of LMDB, but not ours */
+	if (r == 0)
+		r = lmdb_error(mdb_dbi_open(txn.txn, tree_name,
+					    format ? MDB_CREATE : 0,
+					    &index->tree));
 	if (r == 0)
 		r = format ? meta_format(&txn) : 0;
 	if (r == 0)
@@ -270,7 +268,7 @@ static int open_env(struct index *index, const char *path)
 	for (;; map_size /= 2) {
 		r = mdb_env_create(&index->env);
 		if (r == 0)
-			r = mdb_env_set_maxdbs(index->env, TABLE_COUNT);
+			r = mdb_env_set_maxdbs(index->env, 1);
 		if (r == 0)
 			r = mdb_env_set_maxreaders(index->env, READERS_MAX);
 		if (r == 0)
@@ -462,14 +460,13 @@ uint64_t index_file_bytes(struct index *index)
 
 int index_live_bytes(struct index_txn *txn, uint64_t *ret_bytes)
 {
-	enum { FREE_DBI, MAIN_DBI, OWN_COUNT, META_PAGES = 2 };
+	enum { FREE_DBI = 0, META_PAGES = 2 };
+	const MDB_dbi all[] = {FREE_DBI, txn->index->meta, txn->index->tree};
 	uint64_t pages = META_PAGES;
 	MDB_stat stat;
 
-	for (unsigned i = 0; i < OWN_COUNT + TABLE_COUNT; i++) {
-		MDB_dbi dbi =
-			i < OWN_COUNT ? i : txn->index->tables[i - OWN_COUNT];
-		int r = mdb_stat(txn->txn, dbi, &stat);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		int r = mdb_stat(txn->txn, all[i], &stat);
 
 		if (r != 0)
 			return lmdb_error(r);

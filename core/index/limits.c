@@ -115,25 +115,29 @@ int group_delete(struct index_txn *txn, uint64_t id)
 
 int groups_exist(struct index_txn *txn)
 {
-	MDB_stat stat;
-	int r = mdb_stat(txn->txn, txn->index->tables[TABLE_GROUPS], &stat);
+	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
+	MDB_val key;
+	MDB_val value;
+	int r = cursor_open(txn, TABLE_GROUPS, &cursor);
 
-	return r == 0 ? stat.ms_entries > 0 : lmdb_error(r);
+	if (r == 0)
+		r = cursor_seek(&cursor, "", 0, &key, &value);
+	return r == -ENOENT ? 0 : r < 0 ? r : 1;
 }
 
 int groups_list(struct index_txn *txn,
 		struct group ret_groups[CUBBY_QUOTAS_MAX], size_t *ret_count)
 {
-	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
 	size_t count = 0;
 	MDB_val key;
 	MDB_val value;
-	int r = lmdb_cursor(txn, TABLE_GROUPS, &cursor);
+	int r = cursor_open(txn, TABLE_GROUPS, &cursor);
 
 	if (r < 0)
 		return r;
-	r = lmdb_seek(cursor, "", 1, &key, &value);
-	for (; r == 0; r = lmdb_next(cursor, &key, &value)) {
+	r = cursor_seek(&cursor, "", 0, &key, &value);
+	for (; r == 0; r = cursor_next(&cursor, &key, &value)) {
 		if (count == CUBBY_QUOTAS_MAX)
 			return -EBADMSG;
 		r = decode(&key, &value, &ret_groups[count++]);

@@ -2,10 +2,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <string.h>
 
 #include "base/base.h"
 #include "index/lmdb_index.h"
 #include "sys/sys.h"
+
+enum { KEY_MAX = 511 }; /* of LMDB */
 
 int lmdb_error(int r)
 {
@@ -54,13 +57,35 @@ int lmdb_verify_files(const char *path)
 	return 0;
 }
 
+/* The key of a row, as it is in the tree. */
+struct key {
+	uint8_t bytes[KEY_MAX];
+	MDB_val val;
+	MDB_dbi dbi;
+};
+
+static void make_key(struct index_txn *txn, enum table table, const void *key,
+		     size_t size, struct key *ret_key)
+{
+	size_t prefix = table != TABLE_META;
+
+	CHECK(size <= KEY_MAX - prefix);
+	ret_key->bytes[0] = (uint8_t)table;
+	memcpy(ret_key->bytes + prefix, key, size);
+	ret_key->val =
+		(MDB_val){.mv_size = prefix + size, .mv_data = ret_key->bytes};
+	ret_key->dbi = prefix ? txn->index->tree : txn->index->meta;
+}
+
 int lmdb_get(struct index_txn *txn, enum table table, const void *key,
 	     size_t key_size, MDB_val *ret_value)
 {
-	MDB_val name = {.mv_size = key_size, .mv_data = (void *)(uintptr_t)key};
+	struct key row;
 	MDB_val value;
-	int r = mdb_get(txn->txn, txn->index->tables[table], &name, &value);
+	int r;
 
+	make_key(txn, table, key, key_size, &row);
+	r = mdb_get(txn->txn, row.dbi, &row.val, &value);
 	if (r == 0)
 		*ret_value = value;
 	return lmdb_error(r);
@@ -69,40 +94,74 @@ int lmdb_get(struct index_txn *txn, enum table table, const void *key,
 int lmdb_put(struct index_txn *txn, enum table table, const void *key,
 	     size_t key_size, const void *value, size_t value_size)
 {
-	MDB_val name = {.mv_size = key_size, .mv_data = (void *)(uintptr_t)key};
 	MDB_val data = {.mv_size = value_size,
 			.mv_data = (void *)(uintptr_t)value};
+	struct key row;
 
-	return lmdb_error(
-		mdb_put(txn->txn, txn->index->tables[table], &name, &data, 0));
+	make_key(txn, table, key, key_size, &row);
+	return lmdb_error(mdb_put(txn->txn, row.dbi, &row.val, &data, 0));
 }
 
 int lmdb_delete(struct index_txn *txn, enum table table, const void *key,
 		size_t key_size)
 {
-	MDB_val name = {.mv_size = key_size, .mv_data = (void *)(uintptr_t)key};
+	struct key row;
 
-	return lmdb_error(
-		mdb_del(txn->txn, txn->index->tables[table], &name, NULL));
+	make_key(txn, table, key, key_size, &row);
+	return lmdb_error(mdb_del(txn->txn, row.dbi, &row.val, NULL));
 }
 
-int lmdb_cursor(struct index_txn *txn, enum table table,
-		MDB_cursor **ret_cursor)
+int cursor_open(struct index_txn *txn, enum table table,
+		struct cursor *ret_cursor)
 {
-	return lmdb_error(mdb_cursor_open(txn->txn, txn->index->tables[table],
-					  ret_cursor));
+	CHECK(table != TABLE_META);
+	ret_cursor->table = table;
+	return lmdb_error(mdb_cursor_open(txn->txn, txn->index->tree,
+					  &ret_cursor->of_tree));
 }
 
-int lmdb_seek(MDB_cursor *cursor, const void *key, size_t key_size,
-	      MDB_val *ret_key, MDB_val *ret_value)
+static int move(struct cursor *cursor, MDB_cursor_op op, MDB_val *key,
+		MDB_val *ret_value)
 {
-	*ret_key = (MDB_val){.mv_size = key_size,
-			     .mv_data = (void *)(uintptr_t)key};
-	return lmdb_error(
-		mdb_cursor_get(cursor, ret_key, ret_value, MDB_SET_RANGE));
+	int r = lmdb_error(mdb_cursor_get(cursor->of_tree, key, ret_value, op));
+	const uint8_t *bytes = key->mv_data;
+
+	if (r < 0)
+		return r;
+	if (key->mv_size == 0 || bytes[0] != cursor->table)
+		return -ENOENT;
+	key->mv_data = (uint8_t *)key->mv_data + 1;
+	key->mv_size--;
+	return 0;
 }
 
-int lmdb_next(MDB_cursor *cursor, MDB_val *ret_key, MDB_val *ret_value)
+int cursor_seek(struct cursor *cursor, const void *key, size_t key_size,
+		MDB_val *ret_key, MDB_val *ret_value)
 {
-	return lmdb_error(mdb_cursor_get(cursor, ret_key, ret_value, MDB_NEXT));
+	uint8_t bytes[KEY_MAX];
+
+	CHECK(key_size < KEY_MAX);
+	bytes[0] = (uint8_t)cursor->table;
+	memcpy(bytes + 1, key, key_size);
+	*ret_key = (MDB_val){.mv_size = key_size + 1, .mv_data = bytes};
+	return move(cursor, MDB_SET_RANGE, ret_key, ret_value);
+}
+
+int cursor_next(struct cursor *cursor, MDB_val *ret_key, MDB_val *ret_value)
+{
+	return move(cursor, MDB_NEXT, ret_key, ret_value);
+}
+
+int cursor_last(struct cursor *cursor, MDB_val *ret_key, MDB_val *ret_value)
+{
+	uint8_t beyond = (uint8_t)(cursor->table + 1);
+	int r;
+
+	/* To before the first row of the next table, or the end of the tree. */
+	*ret_key = (MDB_val){.mv_size = 1, .mv_data = &beyond};
+	r = lmdb_error(mdb_cursor_get(cursor->of_tree, ret_key, ret_value,
+				      MDB_SET_RANGE));
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return move(cursor, r == 0 ? MDB_PREV : MDB_LAST, ret_key, ret_value);
 }

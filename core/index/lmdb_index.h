@@ -17,16 +17,21 @@ enum {
 	WATCHES_MAX = 256, /* at a time, on one store */
 };
 
+/*
+ * A table is the keys of the tree that begin with its number, which stays out
+ * of sight here: the key of a row is what follows. One tree for all of them has
+ * fewer pages from its root to the rows that a commit changes than trees of
+ * their own. What changes with every commit is in the database that LMDB
+ * changes with every commit anyhow: the one that names the tree.
+ */
 enum table {
-	TABLE_META,
-	TABLE_NAMES,
-	TABLE_NODES,
-	TABLE_SMALL,
-	TABLE_DISPLACED,
-	TABLE_WATCHES,
-	TABLE_RECENT,
-	TABLE_GROUPS,
-	TABLE_COUNT,
+	TABLE_META = 0, /* beside the name of the tree */
+	TABLE_NAMES = 1,
+	TABLE_NODES = 2, /* id: a record; id, part: its bytes; see nodes.h */
+	TABLE_RECENT = 3,
+	TABLE_GROUPS = 4,
+	TABLE_DISPLACED = 5,
+	TABLE_WATCHES = 6,
 };
 
 struct region;
@@ -67,7 +72,8 @@ struct index {
 	int held_fd;		       /* see held.c */
 	struct shared *shared; /* NULL when it is open for reading only */
 	struct region *regions[WATCHES_MAX];
-	MDB_dbi tables[TABLE_COUNT];
+	MDB_dbi meta;
+	MDB_dbi tree;
 	pthread_mutex_t lock; /* guards the pool */
 	unsigned pool_count;
 	struct index_txn *pool[TXN_POOL_SIZE]; /* reset read transactions */
@@ -102,20 +108,29 @@ CUBBY_MUST_CHECK int lmdb_put(struct index_txn *txn, enum table table,
 CUBBY_MUST_CHECK int lmdb_delete(struct index_txn *txn, enum table table,
 				 const void *key, size_t key_size);
 
-static inline void lmdb_cursor_close(MDB_cursor **cursor)
-{
-	if (*cursor)
-		mdb_cursor_close(*cursor);
-}
-#define SCOPED_CURSOR __attribute__((cleanup(lmdb_cursor_close)))
+/* A place in a table of the tree. */
+struct cursor {
+	MDB_cursor *of_tree;
+	enum table table;
+};
 
-CUBBY_MUST_CHECK int lmdb_cursor(struct index_txn *txn, enum table table,
-				 MDB_cursor **ret_cursor);
-/* Move to the first key that is not less than the given one. */
-CUBBY_MUST_CHECK int lmdb_seek(MDB_cursor *cursor, const void *key,
-			       size_t key_size, MDB_val *ret_key,
-			       MDB_val *ret_value);
-CUBBY_MUST_CHECK int lmdb_next(MDB_cursor *cursor, MDB_val *ret_key,
-			       MDB_val *ret_value);
+static inline void cursor_close(struct cursor *cursor)
+{
+	if (cursor->of_tree)
+		mdb_cursor_close(cursor->of_tree);
+}
+#define SCOPED_CURSOR __attribute__((cleanup(cursor_close)))
+
+CUBBY_MUST_CHECK int cursor_open(struct index_txn *txn, enum table table,
+				 struct cursor *ret_cursor);
+/* Move to the first row whose key is not less than the given one, to the next
+ * row, or to the last one. Returns 0, or -ENOENT when there is none. */
+CUBBY_MUST_CHECK int cursor_seek(struct cursor *cursor, const void *key,
+				 size_t key_size, MDB_val *ret_key,
+				 MDB_val *ret_value);
+CUBBY_MUST_CHECK int cursor_next(struct cursor *cursor, MDB_val *ret_key,
+				 MDB_val *ret_value);
+CUBBY_MUST_CHECK int cursor_last(struct cursor *cursor, MDB_val *ret_key,
+				 MDB_val *ret_value);
 
 #endif

@@ -10,7 +10,7 @@
 #include "sys/sys.h"
 
 enum {
-	VERSION = 1,
+	VERSION = 2,
 	FORMAT_SIZE = 16,
 	AT_VERSION = 8,
 	AT_INCOMPAT = 10,
@@ -21,6 +21,8 @@ enum {
 static const char format_key[] = "format";
 static const char next_id_key[] = "next_id";
 static const char totals_key[] = "totals";
+/* Of version 1, in which each table was a database. */
+static const char old_key[] = "meta";
 static const char magic[8] = {'c', 'u', 'b', 'b', 'y', 'i', 'd', 'x'};
 
 static int get(struct index_txn *txn, const char *key, uint8_t *ret_bytes,
@@ -42,6 +44,16 @@ static int put(struct index_txn *txn, const char *key, const uint8_t *bytes,
 	       size_t size)
 {
 	return lmdb_put(txn, TABLE_META, key, strlen(key), bytes, size);
+}
+
+int meta_refuse_old(struct index_txn *txn)
+{
+	MDB_val value;
+	int r = lmdb_get(txn, TABLE_META, old_key, strlen(old_key), &value);
+
+	if (r == -ENOENT)
+		return 0;
+	return r < 0 ? r : -EPROTONOSUPPORT;
 }
 
 int meta_format(struct index_txn *txn)

@@ -9,6 +9,9 @@
 #include "cubby/cubby.h"
 #include "index/index.h"
 
+/* Returns -EPROTONOSUPPORT for a store of a version before this one, else 0. */
+CUBBY_MUST_CHECK int meta_refuse_old(struct index_txn *txn);
+
 /* Write the tables of an empty store, unless there is a store already. */
 CUBBY_MUST_CHECK int meta_format(struct index_txn *txn);
 

@@ -3,18 +3,21 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "format/name.h"
 #include "index/lmdb_index.h"
 #include "index/nodes.h"
 
-enum { ID_SIZE = 8, NAME_KEY_MAX = ID_SIZE + CUBBY_NAME_MAX };
+enum {
+	ID_SIZE = 8,
+	NAME_KEY_MAX = ID_SIZE + NAME_PACKED_MAX,
+	PART_KEY_SIZE = ID_SIZE + 1,
+};
 
 static size_t name_key(uint64_t parent, const char *name, size_t size,
 		       uint8_t ret_key[NAME_KEY_MAX])
 {
-	CHECK(size <= CUBBY_NAME_MAX);
 	put_be64(ret_key, parent);
-	memcpy(ret_key + ID_SIZE, name, size);
-	return ID_SIZE + size;
+	return ID_SIZE + name_pack(name, size, ret_key + ID_SIZE);
 }
 
 static int decode_id(const MDB_val *value, uint64_t *ret_id)
@@ -60,31 +63,34 @@ int names_delete(struct index_txn *txn, uint64_t parent, const char *name,
 int names_scan(struct index_txn *txn, uint64_t parent, const char *after,
 	       size_t after_size, names_fn *fn, void *cookie)
 {
-	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
 	uint8_t start[NAME_KEY_MAX];
 	size_t start_size = name_key(parent, after, after_size, start);
 	MDB_val key;
 	MDB_val value;
-	uint64_t id;
-	int r = lmdb_cursor(txn, TABLE_NAMES, &cursor);
+	uint64_t id = 0;
+	int r = cursor_open(txn, TABLE_NAMES, &cursor);
 
 	if (r < 0)
 		return r;
-	r = lmdb_seek(cursor, start, start_size, &key, &value);
+	r = cursor_seek(&cursor, start, start_size, &key, &value);
 	if (r == 0 && key.mv_size == start_size &&
 	    memcmp(key.mv_data, start, start_size) == 0)
-		r = lmdb_next(cursor, &key, &value);
-	for (; r == 0; r = lmdb_next(cursor, &key, &value)) {
-		const char *bytes = key.mv_data;
+		r = cursor_next(&cursor, &key, &value);
+	for (; r == 0; r = cursor_next(&cursor, &key, &value)) {
+		const uint8_t *bytes = key.mv_data;
+		char name[CUBBY_NAME_MAX];
+		ssize_t size;
 
-		if (key.mv_size <= ID_SIZE || key.mv_size > NAME_KEY_MAX)
+		if (key.mv_size <= ID_SIZE)
 			return -EBADMSG;
 		if (memcmp(bytes, start, ID_SIZE) != 0)
 			return 0;
-		r = decode_id(&value, &id);
+		size = name_unpack(bytes + ID_SIZE, key.mv_size - ID_SIZE,
+				   name);
+		r = size < 0 ? (int)size : decode_id(&value, &id);
 		if (r == 0)
-			r = fn(cookie, bytes + ID_SIZE, key.mv_size - ID_SIZE,
-			       id);
+			r = fn(cookie, name, (size_t)size, id);
 		if (r != 0)
 			return r;
 	}
@@ -124,71 +130,77 @@ int nodes_delete(struct index_txn *txn, uint64_t id)
 
 int nodes_next(struct index_txn *txn, uint64_t *id)
 {
-	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
 	uint8_t start[ID_SIZE];
 	MDB_val key;
 	MDB_val value;
-	int r = lmdb_cursor(txn, TABLE_NODES, &cursor);
+	int r = cursor_open(txn, TABLE_NODES, &cursor);
 
 	put_be64(start, *id + 1);
 	if (r == 0)
-		r = lmdb_seek(cursor, start, sizeof(start), &key, &value);
+		r = cursor_seek(&cursor, start, sizeof(start), &key, &value);
+	/* Bytes that lost their record. */
+	while (r == 0 && key.mv_size == PART_KEY_SIZE)
+		r = cursor_next(&cursor, &key, &value);
 	return r < 0 ? r : decode_id(&key, id);
 }
 
 /*
- * A value that does not fit one page is cut in two: LMDB would look for pages
- * side by side, and make the file longer when it finds none. The second part
- * has a longer key, and comes right behind.
+ * The bytes of a small entry are right behind its record, so that an add
+ * changes one page for both. A value that does not fit one page is cut in two:
+ * LMDB would look for pages side by side, and make the file longer when it
+ * finds none.
  */
-enum { PART_MAX = SMALL_BYTES_MAX / 2, PART_KEY_SIZE = ID_SIZE + 1 };
+enum { PART_MAX = SMALL_BYTES_MAX / SMALL_PARTS_MAX };
 
-static void part_key(uint64_t id, uint8_t ret_key[PART_KEY_SIZE])
+static void part_key(uint64_t id, size_t part, uint8_t ret_key[PART_KEY_SIZE])
 {
 	put_be64(ret_key, id);
-	ret_key[ID_SIZE] = 1;
+	ret_key[ID_SIZE] = (uint8_t)(part + 1);
 }
 
-static int get_part(struct index_txn *txn, const uint8_t *key, size_t key_size,
-		    void *buffer, size_t size)
+/* How much of `size` bytes is in this part? */
+static size_t part_size(size_t size, size_t part)
 {
-	MDB_val value;
-	int r = lmdb_get(txn, TABLE_SMALL, key, key_size, &value);
-
-	if (r < 0)
-		return r;
-	if (value.mv_size != size)
-		return -EBADMSG;
-	memcpy(buffer, value.mv_data, size);
-	return 0;
+	return size > part * PART_MAX
+		       ? min_size(size - part * PART_MAX, PART_MAX)
+		       : 0;
 }
 
 int small_get(struct index_txn *txn, uint64_t id, void *buffer, size_t size)
 {
-	const size_t first = min_size(size, PART_MAX);
-	uint8_t key[PART_KEY_SIZE];
-	int r;
+	uint8_t *to = buffer;
 
-	part_key(id, key);
-	r = get_part(txn, key, ID_SIZE, buffer, first);
-	if (r == 0 && size > first)
-		r = get_part(txn, key, sizeof(key), (uint8_t *)buffer + first,
-			     size - first);
-	return r;
+	for (size_t part = 0; part == 0 || part * PART_MAX < size; part++) {
+		uint8_t key[PART_KEY_SIZE];
+		MDB_val value;
+		int r;
+
+		part_key(id, part, key);
+		r = lmdb_get(txn, TABLE_NODES, key, sizeof(key), &value);
+		if (r < 0)
+			return r;
+		if (value.mv_size != part_size(size, part))
+			return -EBADMSG;
+		memcpy(to + part * PART_MAX, value.mv_data, value.mv_size);
+	}
+	return 0;
 }
 
 int small_put(struct index_txn *txn, uint64_t id, const void *data, size_t size)
 {
-	const size_t first = min_size(size, PART_MAX);
-	uint8_t key[PART_KEY_SIZE];
-	int r;
+	const uint8_t *from = data;
+	int r = 0;
 
 	CHECK(size <= SMALL_BYTES_MAX);
-	part_key(id, key);
-	r = lmdb_put(txn, TABLE_SMALL, key, ID_SIZE, data, first);
-	if (r == 0 && size > first)
-		r = lmdb_put(txn, TABLE_SMALL, key, sizeof(key),
-			     (const uint8_t *)data + first, size - first);
+	for (size_t part = 0; r == 0 && (part == 0 || part * PART_MAX < size);
+	     part++) {
+		uint8_t key[PART_KEY_SIZE];
+
+		part_key(id, part, key);
+		r = lmdb_put(txn, TABLE_NODES, key, sizeof(key),
+			     from + part * PART_MAX, part_size(size, part));
+	}
 	return r;
 }
 
@@ -197,9 +209,10 @@ int small_delete(struct index_txn *txn, uint64_t id)
 	uint8_t key[PART_KEY_SIZE];
 	int r;
 
-	part_key(id, key);
-	r = lmdb_delete(txn, TABLE_SMALL, key, sizeof(key));
+	part_key(id, 1, key);
+	r = lmdb_delete(txn, TABLE_NODES, key, sizeof(key));
 	if (r < 0 && r != -ENOENT)
 		return r;
-	return lmdb_delete(txn, TABLE_SMALL, key, ID_SIZE);
+	part_key(id, 0, key);
+	return lmdb_delete(txn, TABLE_NODES, key, sizeof(key));
 }

@@ -43,21 +43,21 @@ static bool is_row(const MDB_val *key)
 
 int recent_next(struct index_txn *txn, struct recent *row)
 {
-	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
 	struct recent from = *row;
 	uint8_t start[KEY_SIZE];
 	const uint8_t *found;
 	MDB_val key;
 	MDB_val value;
-	int r = lmdb_cursor(txn, TABLE_RECENT, &cursor);
+	int r = cursor_open(txn, TABLE_RECENT, &cursor);
 
 	if (r < 0)
 		return r;
 	from.id++; /* see is_row() */
 	encode(&from, start);
-	r = lmdb_seek(cursor, start, sizeof(start), &key, &value);
+	r = cursor_seek(&cursor, start, sizeof(start), &key, &value);
 	while (r == 0 && !is_row(&key))
-		r = lmdb_next(cursor, &key, &value);
+		r = cursor_next(&cursor, &key, &value);
 	if (r < 0)
 		return r;
 	found = key.mv_data;

@@ -4,9 +4,10 @@
 #include <errno.h>
 
 #include "base/base.h"
+#include "format/name.h"
 #include "index/lmdb_index.h"
 
-enum { ID_SIZE = 8, RECENT_KEY_SIZE = 24 };
+enum { ID_SIZE = 8, PART_KEY_SIZE = 9, RECENT_KEY_SIZE = 24 };
 
 struct scan {
 	union {
@@ -25,18 +26,17 @@ typedef int row_fn(const struct scan *scan, const MDB_val *key,
 static int scan_table(struct index_txn *txn, enum table table, uint64_t from,
 		      row_fn *row, const struct scan *scan)
 {
-	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
 	uint8_t start[ID_SIZE];
 	MDB_val key;
 	MDB_val value;
-	int r = lmdb_cursor(txn, table, &cursor);
+	int r = cursor_open(txn, table, &cursor);
 
 	if (r < 0)
 		return r;
 	put_be64(start, from);
-	/* No key is less than a single zero byte. */
-	r = lmdb_seek(cursor, start, from == 0 ? 1 : ID_SIZE, &key, &value);
-	for (; r == 0; r = lmdb_next(cursor, &key, &value)) {
+	r = cursor_seek(&cursor, start, from == 0 ? 0 : ID_SIZE, &key, &value);
+	for (; r == 0; r = cursor_next(&cursor, &key, &value)) {
 		if (key.mv_size < ID_SIZE)
 			return -EBADMSG;
 		r = row(scan, &key, &value);
@@ -50,14 +50,14 @@ static int name_row(const struct scan *scan, const MDB_val *key,
 		    const MDB_val *value)
 {
 	const uint8_t *from = key->mv_data;
+	char name[CUBBY_NAME_MAX];
+	ssize_t size =
+		name_unpack(from + ID_SIZE, key->mv_size - ID_SIZE, name);
 
-	if (key->mv_size == ID_SIZE ||
-	    key->mv_size > ID_SIZE + CUBBY_NAME_MAX ||
-	    value->mv_size != ID_SIZE)
+	if (size < 0 || value->mv_size != ID_SIZE)
 		return -EBADMSG;
-	return scan->fn.name(scan->cookie, get_be64(from),
-			     (const char *)from + ID_SIZE,
-			     key->mv_size - ID_SIZE, get_be64(value->mv_data));
+	return scan->fn.name(scan->cookie, get_be64(from), name, (size_t)size,
+			     get_be64(value->mv_data));
 }
 
 int scan_names(struct index_txn *txn, scan_name_fn *fn, void *cookie)
@@ -71,10 +71,13 @@ static int node_row(const struct scan *scan, const MDB_val *key,
 		    const MDB_val *value)
 {
 	struct record record;
-	int r = record_decode(value->mv_data, value->mv_size, &record);
+	int r;
 
+	if (key->mv_size == PART_KEY_SIZE)
+		return 0;
 	if (key->mv_size != ID_SIZE)
 		return -EBADMSG;
+	r = record_decode(value->mv_data, value->mv_size, &record);
 	if (r < 0 && r != -EBADMSG)
 		return r;
 	return scan->fn.node(scan->cookie, get_be64(key->mv_data),
@@ -91,16 +94,16 @@ int scan_nodes(struct index_txn *txn, uint64_t from, scan_node_fn *fn,
 
 int scan_last_node(struct index_txn *txn, uint64_t *ret_id)
 {
-	SCOPED_CURSOR MDB_cursor *cursor = NULL;
+	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
 	MDB_val key;
 	MDB_val value;
-	int r = lmdb_cursor(txn, TABLE_NODES, &cursor);
+	int r = cursor_open(txn, TABLE_NODES, &cursor);
 
 	if (r == 0)
-		r = lmdb_error(mdb_cursor_get(cursor, &key, &value, MDB_LAST));
+		r = cursor_last(&cursor, &key, &value);
 	if (r < 0)
 		return r == -ENOENT ? -EBADMSG : r; /* there is a root */
-	if (key.mv_size != ID_SIZE)
+	if (key.mv_size != ID_SIZE && key.mv_size != PART_KEY_SIZE)
 		return -EBADMSG;
 	*ret_id = get_be64(key.mv_data);
 	return 0;
@@ -109,6 +112,8 @@ int scan_last_node(struct index_txn *txn, uint64_t *ret_id)
 static int small_row(const struct scan *scan, const MDB_val *key,
 		     const MDB_val *value)
 {
+	if (key->mv_size != PART_KEY_SIZE)
+		return 0;
 	return scan->fn.small(scan->cookie, get_be64(key->mv_data),
 			      value->mv_size);
 }
@@ -117,7 +122,7 @@ int scan_small(struct index_txn *txn, scan_small_fn *fn, void *cookie)
 {
 	const struct scan scan = {.fn.small = fn, .cookie = cookie};
 
-	return scan_table(txn, TABLE_SMALL, 0, small_row, &scan);
+	return scan_table(txn, TABLE_NODES, 0, small_row, &scan);
 }
 
 static int recent_row(const struct scan *scan, const MDB_val *key,

@@ -14,7 +14,7 @@ const char *cubby_strerror(int r)
 	case EBADMSG:
 		return "damaged";
 	case EPROTONOSUPPORT:
-		return "made by a newer version of cubby";
+		return "made by another version of cubby";
 	case ECHILD:
 		return "handle used in a child after fork";
 	case EUSERS:

@@ -63,9 +63,8 @@ int tool_fail_open(const char *store_path, bool create, int r)
 				 store_path);
 	case -EPROTONOSUPPORT:
 		return tool_fail(
-			"the store '%s' was made by a newer version of "
-			"cubby; update cubby, or use another "
-			"directory",
+			"the store '%s' was made by another version of "
+			"cubby; use that one, or another directory",
 			store_path);
 	case -EBADMSG:
 		return tool_fail(

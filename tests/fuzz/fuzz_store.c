@@ -72,7 +72,7 @@ static void chunk_get(struct chunk *chunk, struct index_txn *txn,
 	chunk->table = table;
 	put_be64(chunk->key, id);
 	memcpy(chunk->key + 8, name, strlen(name));
-	chunk->key_size = 8 + strlen(name);
+	chunk->key_size = 8 + strlen(name); /* too short to be packed */
 	HOLDS(lmdb_get(txn, table, chunk->key, chunk->key_size, &value) == 0);
 	HOLDS(value.mv_size <= MOST);
 	memcpy(chunk->good, value.mv_data, value.mv_size);
@@ -102,7 +102,7 @@ static void start(void)
 	HOLDS(cubby_ns_open(store, "ns", &ns) == 0);
 	HOLDS(index_read(opened, &txn) == 0);
 	chunk_get(&chunks[SMALL_RECORD], txn, TABLE_NODES, ids[0], "");
-	chunk_get(&chunks[SMALL_BYTES], txn, TABLE_SMALL, ids[0], "");
+	chunk_get(&chunks[SMALL_BYTES], txn, TABLE_NODES, ids[0], "\1");
 	chunk_get(&chunks[BLOB_RECORD], txn, TABLE_NODES, ids[1], "");
 	chunk_get(&chunks[DIR_RECORD], txn, TABLE_NODES, dir.id, "");
 	chunk_get(&chunks[NAME], txn, TABLE_NAMES, dir.id, names[1]);

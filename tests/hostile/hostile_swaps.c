@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/base.h"
+#include "format/name.h"
 #include "format/record.h"
 #include "index/lmdb_index.h"
 #include "must.h"
@@ -202,6 +203,8 @@ static void swap_in_index(struct store *store, struct index *index)
 	MUST_DO(cubby_lookup(store->box.store, CUBBY_ROOT_ID, "ns",
 			     &directory));
 	for (unsigned i = 0; i + 1 < ENTRIES; i++) {
+		size_t size = 8;
+
 		for (unsigned k = 0; k < 2; k++)
 			put_be64(keys[k],
 				 box_attr(&store->box, name_of(i + k)).id);
@@ -211,12 +214,12 @@ static void swap_in_index(struct store *store, struct index *index)
 		exchange_values(index, TABLE_NODES, keys[0], keys[1], 8);
 		for (unsigned k = 0; k < 2; k++) {
 			put_be64(keys[k], directory.id);
-			memcpy(keys[k] + 8, name_of(i + k), 64);
+			size = 8 + name_pack(name_of(i + k), 64, keys[k] + 8);
 		}
-		exchange_values(index, TABLE_NAMES, keys[0], keys[1], 72);
+		exchange_values(index, TABLE_NAMES, keys[0], keys[1], size);
 		MUST_BE(get(store, i), -EBADMSG);
 		MUST_BE(get(store, i + 1), -EBADMSG);
-		exchange_values(index, TABLE_NAMES, keys[0], keys[1], 72);
+		exchange_values(index, TABLE_NAMES, keys[0], keys[1], size);
 		MUST_BE(get(store, i), 0);
 	}
 }

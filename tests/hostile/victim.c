@@ -77,15 +77,13 @@ enum codec shape_codec(enum shape shape)
  * for what is beyond PART_MAX. */
 enum { KEY_SIZE = 8, PART_KEY_SIZE = KEY_SIZE + 1, PART_MAX = 4096 - 16 };
 
-static enum table table_of(enum shape shape)
-{
-	return is_record(shape) ? TABLE_NODES : TABLE_SMALL;
-}
-
-static void row_key(const struct victim *victim, uint8_t ret_key[PART_KEY_SIZE])
+/* The key of the record, or of a part, from 1 on, of the bytes. */
+static size_t row_key(const struct victim *victim, unsigned part,
+		      uint8_t ret_key[PART_KEY_SIZE])
 {
 	put_be64(ret_key, victim->id);
-	ret_key[KEY_SIZE] = 1;
+	ret_key[KEY_SIZE] = (uint8_t)part;
+	return is_record(victim->shape) ? KEY_SIZE : PART_KEY_SIZE;
 }
 
 static void append_value(struct victim *victim, const MDB_val *value)
@@ -101,16 +99,17 @@ static void append_value(struct victim *victim, const MDB_val *value)
 static void read_value(struct crime_scene *scene, struct victim *victim)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
-	const enum table table = table_of(victim->shape);
 	uint8_t key[PART_KEY_SIZE];
+	size_t key_size;
 	MDB_val value;
 
-	row_key(victim, key);
+	key_size = row_key(victim, 1, key);
 	MUST_DO(index_read(scene->index, &txn));
-	MUST_DO(lmdb_get(txn, table, key, KEY_SIZE, &value));
+	MUST_DO(lmdb_get(txn, TABLE_NODES, key, key_size, &value));
 	append_value(victim, &value);
+	key_size = row_key(victim, 2, key);
 	if (is_small(victim->shape) &&
-	    lmdb_get(txn, table, key, PART_KEY_SIZE, &value) == 0)
+	    lmdb_get(txn, TABLE_NODES, key, key_size, &value) == 0)
 		append_value(victim, &value);
 }
 
@@ -178,24 +177,27 @@ void crime_scene_free(struct crime_scene *scene)
 void victim_put(struct crime_scene *scene, const struct victim *victim,
 		const uint8_t *bytes, size_t size)
 {
-	const enum table table = table_of(victim->shape);
 	const size_t first =
 		is_small(victim->shape) ? min_size(size, PART_MAX) : size;
 	uint8_t key[PART_KEY_SIZE];
+	size_t key_size;
 	struct index_txn *txn;
-	int r;
+	int r = 0;
 
 	if (victim->fd >= 0) {
 		MUST_BE(pwrite(victim->fd, bytes, size, 0), size);
 		MUST(ftruncate(victim->fd, (off_t)size) == 0);
 		return;
 	}
-	row_key(victim, key);
 	MUST_DO(index_write(scene->index, &txn));
-	MUST_DO(lmdb_put(txn, table, key, KEY_SIZE, bytes, first));
-	r = size > first ? lmdb_put(txn, table, key, PART_KEY_SIZE,
-				    bytes + first, size - first)
-			 : lmdb_delete(txn, table, key, PART_KEY_SIZE);
+	key_size = row_key(victim, 1, key);
+	MUST_DO(lmdb_put(txn, TABLE_NODES, key, key_size, bytes, first));
+	key_size = row_key(victim, 2, key);
+	if (size > first)
+		r = lmdb_put(txn, TABLE_NODES, key, key_size, bytes + first,
+			     size - first);
+	else if (is_small(victim->shape))
+		r = lmdb_delete(txn, TABLE_NODES, key, key_size);
 	MUST(r == 0 || r == -ENOENT);
 	MUST_DO(index_commit(txn));
 }

@@ -88,3 +88,46 @@ Test(name, next_refuses_slashes_that_name_nothing)
 		cr_expect_eq(r, -EINVAL, "%s: %ld", paths[i], r);
 	}
 }
+
+static void packs_to(const char *name, size_t expected)
+{
+	uint8_t packed[NAME_PACKED_MAX];
+	char back[CUBBY_NAME_MAX];
+	size_t size = name_pack(name, strlen(name), packed);
+
+	cr_expect_eq(size, expected, "%s: %zu", name, size);
+	cr_assert_eq(name_unpack(packed, size, back), (ssize_t)strlen(name));
+	cr_expect_eq(memcmp(back, name, strlen(name)), 0, "%s", name);
+}
+
+Test(name, pack_halves_what_begins_with_a_key)
+{
+	const char *const key =
+		"0123456789abcdeffedcba98765432100123456789abcdef"
+		"fedcba9876543210";
+
+	packs_to(key, 33);
+	packs_to(name_of(64, "-d"), 35);
+	packs_to(name_of(65, ""), 34);
+	packs_to(name_of(128, "-12345678"), 33 + 64 + 9);
+	packs_to(name_of(63, ""), 63);
+	packs_to(name_of(63, "g"), 64);
+	packs_to(name_of(63, "A"), 64);
+	packs_to("a", 1);
+	packs_to(name_of(255, ""), 33 + 191);
+}
+
+Test(name, unpack_refuses_what_pack_does_not_make)
+{
+	uint8_t packed[CUBBY_NAME_MAX + 1] = {0};
+	char name[CUBBY_NAME_MAX];
+
+	cr_expect_eq(name_unpack(packed, 0, name), -EBADMSG);
+	cr_expect_eq(name_unpack(packed, 32, name), -EBADMSG);
+	cr_expect_eq(name_unpack(packed, 33, name), 64);
+	cr_expect_eq(name_unpack(packed, 33 + 191, name), 255);
+	cr_expect_eq(name_unpack(packed, 33 + 192, name), -EBADMSG);
+	packed[0] = 'a';
+	cr_expect_eq(name_unpack(packed, 255, name), 255);
+	cr_expect_eq(name_unpack(packed, 256, name), -EBADMSG);
+}
