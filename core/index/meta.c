@@ -15,7 +15,7 @@ enum {
 	AT_VERSION = 8,
 	AT_INCOMPAT = 10,
 	AT_COMPAT = 11,
-	TOTALS_COUNT = 13, /* numbers of struct totals */
+	TOTALS_COUNT = 15, /* numbers of struct totals */
 };
 
 static const char format_key[] = "format";
@@ -84,7 +84,8 @@ int meta_format(struct index_txn *txn)
 	r = put(txn, next_id_key, next_id, sizeof(next_id));
 	if (r < 0)
 		return r;
-	r = totals_put(txn, &(struct totals){0});
+	r = totals_put(txn, &(struct totals){.unlisted = CUBBY_ROOT_ID + 1,
+					     .unlisted_rank = UINT64_MAX});
 	if (r < 0)
 		return r;
 	return nodes_put(txn, CUBBY_ROOT_ID, &root);
@@ -146,6 +147,8 @@ int totals_get(struct index_txn *txn, struct totals *ret_totals)
 		.plain_bytes = get_le(bytes + 80, 8),
 		.evicted_bytes = get_le(bytes + 88, 8),
 		.clock = get_le(bytes + 96, 8),
+		.unlisted = get_le(bytes + 104, 8),
+		.unlisted_rank = get_le(bytes + 112, 8),
 	};
 	return 0;
 }
@@ -167,5 +170,7 @@ int totals_put(struct index_txn *txn, const struct totals *totals)
 	put_le(bytes + 80, totals->plain_bytes, 8);
 	put_le(bytes + 88, totals->evicted_bytes, 8);
 	put_le(bytes + 96, totals->clock, 8);
+	put_le(bytes + 104, totals->unlisted, 8);
+	put_le(bytes + 112, totals->unlisted_rank, 8);
 	return put(txn, totals_key, bytes, sizeof(bytes));
 }

@@ -39,6 +39,8 @@ struct totals {
 	uint64_t plain_bytes;	  /* of plain files: a part of disk_bytes */
 	uint64_t evicted_bytes;	  /* ever: what evicted entries took */
 	uint64_t clock;		  /* the highest rank ever evicted */
+	uint64_t unlisted;	  /* see store/enlist.h */
+	uint64_t unlisted_rank;
 };
 
 CUBBY_MUST_CHECK int totals_get(struct index_txn *txn,

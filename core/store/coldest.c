@@ -35,6 +35,14 @@ int coldest_begin(struct coldest *coldest, struct index_txn *txn)
 	return r;
 }
 
+void coldest_rewind(struct coldest *coldest)
+{
+	for (size_t i = 0; i < coldest->count; i++) {
+		coldest->lists[i].rank = coldest->lists[i].id = 0;
+		coldest->is_at_end[i] = false;
+	}
+}
+
 int coldest_next(struct coldest *coldest, bool blobs_only,
 		 struct recent *ret_row)
 {

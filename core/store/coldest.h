@@ -23,6 +23,9 @@ CUBBY_MUST_CHECK int coldest_begin(struct coldest *coldest,
 void coldest_begin_group(struct coldest *coldest, struct index_txn *txn,
 			 uint64_t group);
 
+/* Begin again, without reading the groups again. */
+void coldest_rewind(struct coldest *coldest);
+
 /* Step on, to one that has a file if `blobs_only`. Returns 0, or -ENOENT at the
  * end. */
 CUBBY_MUST_CHECK int coldest_next(struct coldest *coldest, bool blobs_only,

@@ -220,6 +220,8 @@ static int look_at_entry(struct recount *recount, uint64_t id,
 		return r;
 	if (r == 0 && before.rank == issue.row.rank && before.id == id)
 		return 0;
+	if (id >= recount->totals.unlisted)
+		return 0;
 	issue.path = path_of(recount->txn, record->parent, record->name,
 			     record->name_size);
 	return add_issue(recount, &issue);
@@ -391,6 +393,8 @@ static int begin(struct recount *recount, struct index_txn *txn)
 	recount->totals.quarantined = kept.quarantined;
 	recount->totals.evicted_bytes = kept.evicted_bytes;
 	recount->totals.clock = kept.clock;
+	recount->totals.unlisted = kept.unlisted;
+	recount->totals.unlisted_rank = kept.unlisted_rank;
 	r = groups_list(txn, recount->groups, &recount->group_count);
 	for (size_t i = 0; r == 0 && i < recount->group_count; i++)
 		recount->groups[i].bytes = recount->groups[i].entries = 0;

@@ -27,6 +27,7 @@
 #include "index/held.h"
 #include "index/nodes.h"
 #include "store/coldest.h"
+#include "store/enlist.h"
 #include "store/figures.h"
 #include "sys/sys.h"
 
@@ -207,6 +208,23 @@ static int node_of(struct room *room, const struct recent *row,
 	return r < 0 ? r : -ENOENT;
 }
 
+/* The next row. Entries that have none yet are given theirs as soon as one of
+ * them may be the next. */
+static int next_row(struct room *room, bool blobs_only, struct recent *ret_row)
+{
+	int r = coldest_next(&room->coldest, blobs_only, ret_row);
+	int found;
+
+	if ((r < 0 && r != -ENOENT) ||
+	    (r == 0 && ret_row->rank <= room->update->totals.unlisted_rank))
+		return r;
+	found = enlist_rest(room->update);
+	if (found <= 0)
+		return found < 0 ? found : r;
+	coldest_rewind(&room->coldest);
+	return coldest_next(&room->coldest, blobs_only, ret_row);
+}
+
 /* May this one go in this pass? Returns 1, 0, or a negative errno. */
 static int may_go(struct room *room, const struct node *node, enum pass pass)
 {
@@ -234,7 +252,7 @@ static int run_pass(struct room *room, enum pass pass, enum need *ret_need)
 		r = look(room, ret_need);
 		if (r < 0 || *ret_need == NEED_NOTHING)
 			return r;
-		r = coldest_next(&room->coldest, *ret_need == NEED_BLOBS, &row);
+		r = next_row(room, *ret_need == NEED_BLOBS, &row);
 		if (r < 0)
 			break;
 		r = node_of(room, &row, &node);
@@ -273,7 +291,7 @@ static int make_in_group(struct room *room, uint64_t id)
 
 	while (r == 0 && group.quota > 0 && group.bytes > group.quota &&
 	       room->evicted < EVICT_MAX) {
-		r = coldest_next(&room->coldest, false, &row);
+		r = next_row(room, false, &row);
 		if (r < 0)
 			break;
 		r = node_of(room, &row, &node);
@@ -297,7 +315,7 @@ static int drop_aged(struct room *room)
 	int r = coldest_begin(&room->coldest, room->update->txn);
 
 	for (int i = 0; r == 0 && i < AGED_MAX; i++) {
-		r = coldest_next(&room->coldest, false, &row);
+		r = next_row(room, false, &row);
 		if (r < 0 || (int64_t)row.rank >= oldest)
 			break;
 		r = node_of(room, &row, &node);

@@ -7,7 +7,7 @@
 #include "index/displaced.h"
 #include "index/held.h"
 #include "index/nodes.h"
-#include "index/recent.h"
+#include "store/enlist.h"
 #include "store/figures.h"
 #include "store/layout.h"
 #include "store/node.h"
@@ -48,6 +48,8 @@ int update_commit(struct update *update)
 {
 	int r = uses_write(update);
 
+	if (r == 0)
+		r = enlist_due(update);
 	if (r == 0 && update->grew)
 		r = room_make(update);
 	if (r == 0 && figures_sample_is_due(update->store->figures))
@@ -152,39 +154,6 @@ int update_group(struct update *update, uint64_t parent, uint64_t *ret_group)
 	return r < 0 ? r : 0;
 }
 
-/* Enter an entry that gets a name into the list of its group (1), or take one
- * out that loses it (-1). */
-static int enlist(struct update *update, uint64_t id,
-		  const struct record *record, int sign)
-{
-	const uint64_t one = (uint64_t)(int64_t)sign;
-	struct recent row = {.is_blob = record->place == PLACE_BLOB,
-			     .rank = record->rank,
-			     .id = id};
-	struct group group;
-	int r;
-
-	if (record->kind != CUBBY_ENTRY)
-		return 0;
-	r = update_group(update, record->parent, &row.group);
-	if (r == 0 && row.group != 0) {
-		r = group_get(update->txn, row.group, &group);
-		group.bytes += one * update_cost(record);
-		group.entries += one;
-		if (r == 0)
-			r = group_put(update->txn, &group);
-	}
-	if (r < 0)
-		return r;
-	if (sign > 0) {
-		update->newest = id;
-		update->newest_group = row.group;
-		return recent_put(update->txn, &row);
-	}
-	r = recent_delete(update->txn, &row);
-	return r == -ENOENT ? 0 : r;
-}
-
 int update_drop_bytes(struct update *update, uint64_t id,
 		      const struct record *record)
 {
@@ -211,10 +180,10 @@ int update_replace_bytes(struct update *update, const struct node *node,
 	record.check = bytes->check;
 	count(&update->totals, &node->record, -1);
 	count(&update->totals, &record, 1);
-	r = enlist(update, node->id, &node->record, -1);
+	r = enlist_drop(update, node->id, &node->record);
 	record.rank = room_rank(update, &record);
 	if (r == 0)
-		r = enlist(update, node->id, &record, 1);
+		r = enlist_put(update, node->id, &record);
 	if (r == 0)
 		r = update_drop_bytes(update, node->id, &node->record);
 	return r < 0 ? r : nodes_put(update->txn, node->id, &record);
@@ -349,7 +318,7 @@ static int delete_name(struct update *update, uint64_t id,
 	if (found != id)
 		return -EBADMSG; /* a record that contradicts its name */
 	count(&update->totals, record, -1);
-	r = enlist(update, id, record, -1);
+	r = enlist_drop(update, id, record);
 	return r < 0 ? r
 		     : names_delete(update->txn, record->parent, record->name,
 				    record->name_size);
@@ -450,7 +419,7 @@ int update_insert(struct update *update, uint64_t parent, const char *name,
 		return r;
 	update->grew = true;
 	count(&update->totals, &named, 1);
-	r = enlist(update, id, &named, 1);
+	r = enlist_put(update, id, &named);
 	if (r == 0)
 		r = names_put(update->txn, parent, name, name_size, id);
 	return r < 0 ? r : nodes_put(update->txn, id, &named);

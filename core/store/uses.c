@@ -7,6 +7,7 @@
 #include "base/base.h"
 #include "index/nodes.h"
 #include "index/recent.h"
+#include "store/enlist.h"
 #include "store/room.h"
 #include "store/store.h"
 #include "store/update.h"
@@ -108,11 +109,12 @@ int uses_set(struct update *update, uint64_t id, const struct record *record)
 	row.rank = old.rank;
 	if (r == 0)
 		r = recent_delete(update->txn, &row);
-	/* A node without a name has no place either. */
-	if (r == 0) {
-		ranked.rank = row.rank = room_rank(update, record);
+	/* A node without a name has none, and a new one not yet. */
+	ranked.rank = row.rank = room_rank(update, record);
+	if (r == 0)
 		r = recent_put(update->txn, &row);
-	}
+	else if (r == -ENOENT)
+		enlist_rank(update, id, ranked.rank);
 	if (r < 0 && r != -ENOENT)
 		return r;
 	return nodes_put(update->txn, id, &ranked);

@@ -4,6 +4,7 @@
  * told of once, and put right, and nothing else is changed.
  */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "cubby/upkeep.h"
 #include "index/lmdb_index.h"
 #include "index/nodes.h"
+#include "store/enlist.h"
 #include "store/recount.h"
 #include "store/store.h"
 
@@ -52,6 +54,16 @@ static uint64_t id_of(uint64_t parent, const char *name)
 	return attr.id;
 }
 
+/* Give all entries the rows that new ones have not yet. */
+static void enlist(void)
+{
+	struct update update;
+
+	cr_assert_eq(update_begin(store, &update), 0);
+	cr_assert_eq(enlist_rest(&update), 1);
+	cr_assert_eq(update_commit(&update), 0);
+}
+
 static void setup(void)
 {
 	const struct cubby_quota quota = {.quota = 1 << 30};
@@ -71,6 +83,7 @@ static void setup(void)
 	cr_assert_eq(cubby_create(store, dir_id, "plain", &owner, &attr, &fd),
 		     0);
 	(void)close(fd);
+	enlist();
 }
 
 static void teardown(void)
@@ -288,6 +301,39 @@ Test(verify, a_use_in_the_wrong_group)
 	cr_assert_eq(summary.found[CUBBY_FOUND_USE], 2, "%s", told);
 	summary = verify(0, told);
 	cr_assert_eq(summary.findings, 0, "%s", told);
+}
+
+Test(verify, a_new_entry_needs_no_row)
+{
+	struct index_txn *txn;
+	struct cubby_verify_summary summary;
+	struct recent row = {.group = id_of(CUBBY_ROOT_ID, "q")};
+	struct record record;
+	char told[1000];
+
+	add("q/b", blob_name, 100);
+	row.id = id_of(id_of(row.group, "b"), blob_name);
+	summary = verify(0, told);
+	cr_assert_eq(summary.findings, 0, "%s", told);
+	/* One that has another rank than its entry is wrong all the same. */
+	txn = begin();
+	cr_assert_eq(nodes_get(txn, row.id, &record), 0);
+	row.rank = record.rank;
+	cr_assert_eq(recent_delete(txn, &row), -ENOENT);
+	row.rank++;
+	cr_assert_eq(recent_put(txn, &row), 0);
+	cr_assert_eq(index_commit(txn), 0);
+	summary = verify(CUBBY_VERIFY_REPAIR, told);
+	cr_assert_eq(summary.found[CUBBY_FOUND_USE], 1, "%s", told);
+	summary = verify(0, told);
+	cr_assert_eq(summary.findings, 0, "%s", told);
+	enlist();
+	summary = verify(0, told);
+	cr_assert_eq(summary.findings, 0, "%s", told);
+	row.rank--;
+	txn = begin();
+	cr_assert_eq(recent_delete(txn, &row), 0);
+	index_end(txn);
 }
 
 Test(verify, bytes_of_no_entry)
