@@ -46,7 +46,7 @@ CUBBY_MUST_CHECK int index_sync(struct index *index);
  * Returns by how many bytes the data file may be longer then than what it
  * holds, about.
  */
-enum { INDEX_PACE_MAX = 1024 };
+enum { INDEX_PACE_MAX = 512 };
 uint64_t index_set_pace(struct index *index, unsigned commits);
 
 /* The id of the last committed write transaction, of any process; costs no

@@ -42,7 +42,7 @@
  * Durability
  *   Adds do not wait for the disk, but for the first one of a process while no
  *   other writes, and those that are far ahead of the disk. The thread makes
- *   the index safe against a power cut up to that point after 1,024 changes or
+ *   the index safe against a power cut up to that point after 512 changes or
  *   after 5 seconds, and closing the last handle does. What is in files of its
  *   own (stored sizes above 8 KiB) is safe when the kernel has written it, by
  *   default after about 30 seconds; until then it may be a miss.
