@@ -17,19 +17,18 @@
  * The order of locks: none is taken with keeper->lock held.
  */
 #include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 #include "base/base.h"
 #include "index/keeper.h"
 #include "index/steady.h"
+#include "sys/thread.h"
 
 enum {
 	POLL_MS = 20,
 	POLL_PACED_MS = 2,
 	RETRY_MS = 1000, /* after an error of the disk */
 	INTERVAL_MS = 5000,
-	STACK_SIZE = 256 * 1024, /* address space, hardly any memory */
 };
 
 static int64_t now_ms(void)
@@ -102,24 +101,15 @@ static void *keeper_run(void *arg)
 	return NULL;
 }
 
-/* The lock is held. All signals are the program's. */
+/* The lock is held. */
 static void start(struct index *index)
 {
 	struct keeper *keeper = &index->keeper;
-	pthread_attr_t attr;
-	sigset_t all;
-	sigset_t before;
 
 	if (keeper->has_thread)
 		(void)pthread_join(keeper->thread, NULL); /* it has ended */
-	sigfillset(&all);
-	pthread_attr_init(&attr);
-	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	keeper->has_thread =
-		pthread_create(&keeper->thread, &attr, keeper_run, index) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
+		thread_start(&keeper->thread, keeper_run, index) == 0;
 	atomic_store(&keeper->is_running, keeper->has_thread);
 }
 

@@ -8,7 +8,9 @@
  *  3. The two buffers of an encoder are kept for the next one: they are just
  *     large enough that malloc would give them back to the kernel each time,
  *     and taking them anew costs more than encoding a small entry.
- *  4. The blob file is written under its final name: it is not an entry before
+ *  4. Frames that are given together are compressed together (team.h), some at
+ * a time, and written in their order.
+ *  5. The blob file is written under its final name: it is not an entry before
  *     it has a footer and a record.
  */
 #include <errno.h>
@@ -19,6 +21,7 @@
 #include "base/base.h"
 #include "store/encoder.h"
 #include "store/room.h"
+#include "store/team.h"
 #include "sys/sys.h"
 
 /* The most that is kept: 1 MiB a process. */
@@ -141,6 +144,15 @@ static int add_row(struct encoder *encoder, const void *stored, size_t size)
 	return 0;
 }
 
+/* By what the first frame is made of its bytes. */
+static void choose_codec(struct encoder *encoder, size_t made, size_t size)
+{
+	if (encoder->codec_chosen)
+		return;
+	encoder->codec = codec_pays(made, size) ? CODEC_ZSTD : CODEC_RAW;
+	encoder->codec_chosen = true;
+}
+
 /*
  * Make the stored bytes of one frame and its row of the table. They are in
  * `*ret_stored`, which is the scratch or `data` itself.
@@ -159,11 +171,7 @@ static int encode_frame(struct encoder *encoder, const void *data, size_t size,
 		if (made < 0)
 			return (int)made;
 	}
-	if (!encoder->codec_chosen) {
-		encoder->codec =
-			codec_pays((size_t)made, size) ? CODEC_ZSTD : CODEC_RAW;
-		encoder->codec_chosen = true;
-	}
+	choose_codec(encoder, (size_t)made, size);
 	if (encoder->codec == CODEC_RAW) {
 		*ret_stored = data;
 		*ret_size = size;
@@ -208,6 +216,75 @@ static int flush_frame(struct encoder *encoder, const void *data)
 	return r < 0 ? r : append(encoder, stored, size);
 }
 
+enum { BATCH_MAX = 8 }; /* frames */
+
+struct batch {
+	const uint8_t *data;
+	int level;
+	struct scratch *scratches[BATCH_MAX];
+	size_t sizes[BATCH_MAX];
+};
+
+static int compress_one(void *cookie, size_t number)
+{
+	struct batch *batch = cookie;
+	ssize_t made;
+
+	batch->scratches[number] = scratch_get();
+	if (!batch->scratches[number])
+		return -ENOMEM;
+	made = codec_compress_level(batch->scratches[number]->stored,
+				    batch->data + number * FRAME_SIZE,
+				    FRAME_SIZE, batch->level);
+	batch->sizes[number] = made < 0 ? 0 : (size_t)made;
+	return made < 0 ? (int)made : 0;
+}
+
+static int flush_batch(struct encoder *encoder, const uint8_t *data,
+		       size_t count)
+{
+	struct batch batch = {.data = data, .level = encoder->level};
+	int r = team_run(encoder->store->team, count, compress_one, &batch);
+
+	if (r == 0)
+		choose_codec(encoder, batch.sizes[0], FRAME_SIZE);
+	for (size_t i = 0; r == 0 && i < count; i++) {
+		const bool is_raw = encoder->codec == CODEC_RAW;
+		const uint8_t *stored = is_raw ? data + i * FRAME_SIZE
+					       : batch.scratches[i]->stored;
+		size_t size = is_raw ? FRAME_SIZE : batch.sizes[i];
+
+		r = add_row(encoder, stored, size);
+		if (r == 0)
+			r = append(encoder, stored, size);
+	}
+	for (size_t i = 0; i < count; i++)
+		if (batch.scratches[i])
+			scratch_put(batch.scratches[i]);
+	return r;
+}
+
+/* Write so many frames, which are not all there is. */
+static int flush_frames(struct encoder *encoder, const uint8_t *data,
+			size_t count)
+{
+	int r = 0;
+
+	while (r == 0 && count > 0) {
+		/* In vain, if the first one does not compress. */
+		size_t part =
+			min_size(count, encoder->codec_chosen ? BATCH_MAX : 2);
+
+		if (encoder->codec_chosen && encoder->codec == CODEC_RAW)
+			part = 1;
+		r = part > 1 ? flush_batch(encoder, data, part)
+			     : flush_frame(encoder, data);
+		data += part * FRAME_SIZE;
+		count -= part;
+	}
+	return r;
+}
+
 int encoder_write(struct encoder *encoder, const void *data, size_t size)
 {
 	const uint8_t *from = data;
@@ -231,10 +308,10 @@ int encoder_write(struct encoder *encoder, const void *data, size_t size)
 			encoder->raw_size = 0;
 		}
 		if (encoder->raw_size == 0 && size > FRAME_SIZE) {
-			r = flush_frame(encoder, from);
+			part = size - size % FRAME_SIZE;
+			r = flush_frames(encoder, from, part / FRAME_SIZE);
 			if (r < 0)
 				return r;
-			part = FRAME_SIZE;
 		} else {
 			part = min_size(size, FRAME_SIZE - encoder->raw_size);
 			memcpy(encoder->scratch->raw + encoder->raw_size, from,

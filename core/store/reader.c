@@ -5,11 +5,11 @@
  *     opened, and served from that memory: it is right or a miss, never half.
  *     A larger one keeps its file open, is checked frame by frame, and may end
  *     in -EBADMSG after its first frames were read.
- *  3. A read that covers a whole frame decodes into the caller's buffer; other
- *     reads go through the last decoded frame, which is kept.
+ *  3. A read that covers a whole frame decodes into the caller's buffer, and
+ *     several of them at a time; other reads go through the last decoded frame,
+ *     which is kept.
  *
- * The lock guards the position, the buffers and the kept frame. Entries in
- * memory are decoded without it when rule 3 allows.
+ * The lock guards the position and the kept frame.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +22,7 @@
 #include "store/layout.h"
 #include "store/quarantine.h"
 #include "store/reader.h"
+#include "store/team.h"
 #include "sys/sys.h"
 
 enum { WHOLE_MAX = 1024 * 1024 };
@@ -40,8 +41,7 @@ struct cubby_reader {
 	int fd;		   /* when payload is NULL */
 	pthread_mutex_t lock;
 	uint64_t position;
-	uint8_t *stored; /* one frame as read from fd */
-	uint8_t *kept;	 /* one decoded frame */
+	uint8_t *kept; /* one decoded frame */
 	uint64_t kept_index;
 };
 
@@ -306,7 +306,6 @@ void cubby_reader_close(struct cubby_reader *reader)
 	free(reader->frames);
 	free(reader->offsets);
 	free(reader->payload);
-	free(reader->stored);
 	free(reader->kept);
 	free(reader);
 }
@@ -323,43 +322,38 @@ unsigned reader_level(const struct cubby_reader *reader)
 	return reader->level;
 }
 
-/* The stored bytes of a frame, checked. With a file, the lock is held. */
-static int get_stored(struct cubby_reader *reader, uint64_t index,
-		      const uint8_t **ret_stored)
-{
-	size_t size = reader->frames[index].stored_size;
-	int r;
-
-	if (reader->payload) {
-		*ret_stored = reader->payload + reader->offsets[index];
-		return 0;
-	}
-	if (!reader->stored)
-		reader->stored = malloc(codec_bound(FRAME_SIZE));
-	if (!reader->stored)
-		return -ENOMEM;
-	r = read_exactly(reader->fd, reader->stored, size,
-			 reader->offsets[index]);
-	if (r == 0 && !frame_is_right(reader, index, reader->stored))
-		r = -EBADMSG;
-	if (r == 0)
-		*ret_stored = reader->stored;
-	return r;
-}
-
-static int decode(struct cubby_reader *reader, uint64_t index, uint8_t *target)
+/* The bytes of a frame, which are checked where `stored` points to. */
+static int decode_stored(const struct cubby_reader *reader, uint64_t index,
+			 const uint8_t *stored, uint8_t *target)
 {
 	size_t size = footer_frame_size(reader->size, index);
-	const uint8_t *stored = NULL;
-	int r = get_stored(reader, index, &stored);
 
-	if (r < 0)
-		return r;
 	if (reader->codec == CODEC_ZSTD)
 		return codec_decompress(target, size, stored,
 					reader->frames[index].stored_size);
 	memcpy(target, stored, size);
 	return 0;
+}
+
+/* Needs no lock. */
+static int decode(const struct cubby_reader *reader, uint64_t index,
+		  uint8_t *target)
+{
+	const uint64_t offset = reader->offsets[index];
+	const size_t size = reader->frames[index].stored_size;
+	SCOPED_FREE uint8_t *stored = NULL;
+	int r;
+
+	if (reader->payload)
+		return decode_stored(reader, index, reader->payload + offset,
+				     target);
+	stored = malloc(size + 1);
+	if (!stored)
+		return -ENOMEM;
+	r = read_exactly(reader->fd, stored, size, offset);
+	if (r == 0 && !frame_is_right(reader, index, stored))
+		r = -EBADMSG;
+	return r < 0 ? r : decode_stored(reader, index, stored, target);
 }
 
 /* The decoded frame through the kept one. The lock is held. */
@@ -383,24 +377,65 @@ static int decode_kept(struct cubby_reader *reader, uint64_t index)
 }
 
 /* Copy `size` bytes at `start` of one frame. */
-static int read_frame(struct cubby_reader *reader, uint64_t index, size_t start,
-		      uint8_t *target, size_t size)
+static int read_part(struct cubby_reader *reader, uint64_t index, size_t start,
+		     uint8_t *target, size_t size)
 {
-	bool is_whole = size == footer_frame_size(reader->size, index);
-	int r = 0;
+	int r;
 
-	if (is_whole && reader->payload)
-		return decode(reader, index, target);
 	pthread_mutex_lock(&reader->lock);
-	if (is_whole && reader->kept_index != index) {
-		r = decode(reader, index, target);
-	} else {
-		r = decode_kept(reader, index);
-		if (r == 0)
-			memcpy(target, reader->kept + start, size);
-	}
+	r = decode_kept(reader, index);
+	if (r == 0)
+		memcpy(target, reader->kept + start, size);
 	pthread_mutex_unlock(&reader->lock);
 	return r;
+}
+
+struct frames {
+	const struct cubby_reader *reader;
+	uint64_t first;
+	uint8_t *target;
+};
+
+static int decode_one(void *cookie, size_t number)
+{
+	const struct frames *frames = cookie;
+
+	return decode(frames->reader, frames->first + number,
+		      frames->target + number * FRAME_SIZE);
+}
+
+static bool is_kept(struct cubby_reader *reader, uint64_t index)
+{
+	bool is;
+
+	pthread_mutex_lock(&reader->lock);
+	is = reader->kept_index == index;
+	pthread_mutex_unlock(&reader->lock);
+	return is;
+}
+
+/* Read what is asked for at `offset` from one frame, or from as many as are
+ * asked for whole. Returns how much that is. */
+static ssize_t read_some(struct cubby_reader *reader, uint64_t offset,
+			 uint8_t *target, size_t size)
+{
+	const uint64_t index = offset / FRAME_SIZE;
+	const size_t start = (size_t)(offset % FRAME_SIZE);
+	const bool is_to_end = offset + size == reader->size;
+	size_t count = (size + (is_to_end ? FRAME_SIZE - 1 : 0)) / FRAME_SIZE;
+	struct frames frames = {
+		.reader = reader, .first = index, .target = target};
+	int r;
+
+	if (start > 0 || count == 0 || (count == 1 && is_kept(reader, index))) {
+		size = min_size(size,
+				footer_frame_size(reader->size, index) - start);
+		r = read_part(reader, index, start, target, size);
+	} else {
+		size = min_size(size, count * FRAME_SIZE);
+		r = team_run(reader->store->team, count, decode_one, &frames);
+	}
+	return r < 0 ? r : (ssize_t)size;
 }
 
 int reader_verify(struct cubby *store, uint64_t id)
@@ -430,18 +465,14 @@ ssize_t cubby_reader_pread(struct cubby_reader *reader, void *buffer,
 	if (size > reader->size - offset)
 		size = (size_t)(reader->size - offset);
 	while (done < size) {
-		uint64_t index = (offset + done) / FRAME_SIZE;
-		size_t start = (size_t)((offset + done) % FRAME_SIZE);
-		size_t part = min_size(size - done,
-				       footer_frame_size(reader->size, index) -
-					       start);
+		ssize_t n = read_some(reader, offset + done, target + done,
+				      size - done);
 
-		r = read_frame(reader, index, start, target + done, part);
-		if (r == -EBADMSG)
+		if (n == -EBADMSG)
 			quarantine_entry(reader->store, reader->id);
-		if (r < 0)
-			return r;
-		done += part;
+		if (n < 0)
+			return n;
+		done += (size_t)n;
 	}
 	return (ssize_t)done;
 }

@@ -12,6 +12,7 @@
 #include "store/layout.h"
 #include "store/room.h"
 #include "store/store.h"
+#include "store/team.h"
 #include "sys/sys.h"
 
 /* How many ids a handle takes at once: a transaction is saved for all but one
@@ -216,6 +217,8 @@ int cubby_open(const char *path, unsigned flags, struct cubby **ret_store)
 		r = find_store(store->dir_fd, create);
 	if (r == 0)
 		r = open_parts(store, real_path, create, is_new);
+	if (r == 0)
+		r = team_new(&store->team);
 	store->generation = index_fork_generation();
 	if (r < 0) {
 		cubby_close(store);
@@ -230,8 +233,10 @@ void cubby_close(struct cubby *store)
 	if (!store)
 		return;
 	/* What cannot be noted any more are only uses. */
-	if (store->index && store_verify_process(store) == 0)
+	if (store->index && store_verify_process(store) == 0) {
 		IGNORE(uses_flush(store, true));
+		team_free(store->team);
+	}
 	figures_close(store->figures);
 	later_free(store->later);
 	index_close(store->index);

@@ -28,6 +28,7 @@
 #include "store/uses.h"
 
 struct later;
+struct team;
 
 struct cubby {
 	int dir_fd;
@@ -40,6 +41,7 @@ struct cubby {
 	pthread_mutex_t id_lock;	/* guards the two below */
 	uint64_t next_id;
 	uint64_t end_id;
+	struct team *team;   /* for the frames of large entries */
 	struct later *later; /* NULL: compress at once; see later.h */
 };
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#include "sys/thread.h"
+
+#include <sched.h>
+#include <signal.h>
+
+enum { STACK_SIZE = 256 * 1024 }; /* address space, hardly any memory */
+
+int thread_start(pthread_t *ret_thread, void *(*fn)(void *), void *arg)
+{
+	pthread_attr_t attr;
+	sigset_t all;
+	sigset_t before;
+	int r;
+
+	sigfillset(&all);
+	pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK_SIZE);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	r = pthread_create(ret_thread, &attr, fn, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	return -r;
+}
+
+unsigned thread_cpus(void)
+{
+	cpu_set_t cpus;
+
+	/* Of a machine with more than fit into the set: one will do. */
+	return sched_getaffinity(0, sizeof(cpus), &cpus) < 0
+		       ? 1
+		       : (unsigned)CPU_COUNT(&cpus);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads of the library inside of somebody else's program. */
+#ifndef CUBBY_THREAD_H
+#define CUBBY_THREAD_H
+
+#include <pthread.h>
+
+#include "cubby/cubby.h"
+
+/* Start a thread with a small stack, which takes no signals: they are the
+ * program's. The caller joins it. Returns 0 or a negative errno. */
+CUBBY_MUST_CHECK int thread_start(pthread_t *ret_thread, void *(*fn)(void *),
+				  void *arg);
+
+/* How many processors this process may run on, at least 1. */
+unsigned thread_cpus(void);
+
+#endif
