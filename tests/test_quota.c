@@ -6,6 +6,7 @@
 
 #include "box.h"
 #include "cubby/manage.h"
+#include "cubby/tree.h"
 #include "must.h"
 #include "sample.h"
 #include "scratch.h"
@@ -199,5 +200,48 @@ Test(quota, a_hit_is_a_use_once_in_a_step)
 	MUST(box_attr(&box, name_of(1)).used_ns > before.used_ns);
 	MUST_BE(box_attr(&box, name_of(1)).hits, 1);
 	MUST_BE(box_attr(&box, name_of(1)).added_ns, before.added_ns);
+	box_close(&box);
+}
+
+Test(quota, a_directory_is_named_by_its_id_as_well)
+{
+	const struct cubby_owner owner = {.mode = 0755};
+	struct cubby_limits limits = no_limits;
+	struct cubby_attr directory;
+	struct cubby_quota quota = {.quota = MIB};
+	struct cubby_watch *watch;
+	struct box box;
+
+	box_new(&box, "");
+	box_add(&box, name_of(1), "abc", 3);
+	MUST_DO(cubby_mkdir(box.store, ROOT, "d", &owner, &directory));
+	MUST_DO(cubby_set_quota_of(box.store, directory.id, &quota));
+	MUST_DO(cubby_get_quota(box.store, "d", &quota));
+	MUST_BE(quota.quota, MIB);
+	quota.is_pinned = true;
+	MUST_DO(cubby_set_quota(box.store, "d", &quota));
+	quota = (struct cubby_quota){0};
+	MUST_DO(cubby_get_quota_of(box.store, directory.id, &quota));
+	MUST(quota.quota == MIB && quota.is_pinned);
+
+	MUST_BE(cubby_set_quota_of(box.store, ROOT, &quota), -EINVAL);
+	MUST_BE(cubby_set_quota_of(box.store, 4711, &quota), -ENOENT);
+	MUST_BE(cubby_set_quota_of(box.store, box_attr(&box, name_of(1)).id,
+				   &quota),
+		-ENOTDIR);
+	limits.max_size = 16 * MIB;
+	MUST_DO(cubby_set_limits(box.store, &limits));
+	quota.quota = 16 * MIB + 1;
+	MUST_BE(cubby_set_quota_of(box.store, directory.id, &quota), -EDOM);
+
+	/* One that is gone, and kept for who has it open, gets none. */
+	MUST_DO(cubby_watch_new(box.store, &watch));
+	cubby_watch_hold(watch, directory.id);
+	MUST_DO(cubby_rmdir(box.store, ROOT, "d"));
+	MUST_DO(cubby_getattr(box.store, directory.id, &directory));
+	quota.quota = MIB;
+	MUST_BE(cubby_set_quota_of(box.store, directory.id, &quota), -ENOENT);
+	MUST_BE(cubby_get_quota_of(box.store, directory.id, &quota), -ENOENT);
+	cubby_watch_close(watch);
 	box_close(&box);
 }

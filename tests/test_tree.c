@@ -363,3 +363,58 @@ Test(tree, the_tree_is_there_after_reopening)
 	MUST(close(fd) == 0);
 	box_close(&box);
 }
+
+/* The check at the end of the only file below blobs/, see core/FORMAT.md. */
+static void blob_check(const struct box *box, uint8_t ret_check[16])
+{
+	char *dir = text_new("%s/blobs", box->path);
+	char *file;
+	uint8_t *bytes;
+	size_t size;
+
+	MUST_BE(files_below(dir, &file, 1), 1);
+	bytes = file_read(file, &size);
+	MUST(bytes && size > 28);
+	memcpy(ret_check, bytes + size - 28, 16);
+	free(bytes);
+	free(file);
+	free(dir);
+}
+
+Test(tree, an_entry_says_how_it_is_stored)
+{
+	uint8_t *text = sample_new(SAMPLE_TEXT, 1, 100000);
+	uint8_t *noise = sample_new(SAMPLE_NOISE, 1, 100000);
+	struct cubby_storage small;
+	struct cubby_storage got;
+	struct cubby_attr plain;
+	uint8_t check[16];
+	struct box box;
+
+	box_new(&box, "");
+	box_add(&box, name_of(1), text, 100000);
+	MUST_DO(cubby_get_storage(box.store, box_attr(&box, name_of(1)).id,
+				  &got));
+	blob_check(&box, check);
+	MUST(strcmp(got.codec, "zstd") == 0);
+	MUST_BE(memcmp(got.check, check, 16), 0);
+	box_add(&box, name_of(1), noise, 100000);
+	MUST_DO(cubby_get_storage(box.store, box_attr(&box, name_of(1)).id,
+				  &got));
+	blob_check(&box, check);
+	MUST(strcmp(got.codec, "raw") == 0);
+	MUST_BE(memcmp(got.check, check, 16), 0);
+
+	box_add(&box, name_of(2), "abc", 3);
+	MUST_DO(cubby_get_storage(box.store, box_attr(&box, name_of(2)).id,
+				  &small));
+	MUST(strcmp(small.codec, "raw") == 0);
+	MUST(memcmp(got.check, small.check, 16) != 0);
+	plain = make_file(&box, CUBBY_ROOT_ID, "plain", "abc", 3);
+	MUST_BE(cubby_get_storage(box.store, plain.id, &got), -EINVAL);
+	MUST_BE(cubby_get_storage(box.store, CUBBY_ROOT_ID, &got), -EISDIR);
+	MUST_BE(cubby_get_storage(box.store, 4711, &got), -ENOENT);
+	free(text);
+	free(noise);
+	box_close(&box);
+}

@@ -29,6 +29,11 @@ static void make_key(void)
 	have_key = pthread_key_create(&contexts_key, contexts_free) == 0;
 }
 
+const char *codec_name(enum codec codec)
+{
+	return codec == CODEC_RAW ? "raw" : "zstd";
+}
+
 static struct contexts *contexts_get(void)
 {
 	struct contexts *contexts;

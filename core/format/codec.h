@@ -17,6 +17,9 @@ enum codec {
 	CODEC_ZSTD = 1, /* one zstd frame each */
 };
 
+/* "raw" or "zstd". */
+const char *codec_name(enum codec codec);
+
 /* The most bytes that codec_compress() makes of `size` bytes. */
 size_t codec_bound(size_t size);
 

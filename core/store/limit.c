@@ -192,6 +192,27 @@ static int verify_alone(struct update *update, uint64_t dir)
 	return r;
 }
 
+/* Is `id` a directory that may have a quota? A displaced one still has a
+ * record, but is gone. */
+static int verify_directory(struct index_txn *txn, uint64_t id)
+{
+	struct record record;
+	uint64_t named;
+	int r;
+
+	if (id == CUBBY_ROOT_ID)
+		return -EINVAL;
+	r = nodes_get(txn, id, &record);
+	if (r == 0 && record.kind != CUBBY_DIRECTORY)
+		r = -ENOTDIR;
+	if (r == 0)
+		r = names_get(txn, record.parent, record.name, record.name_size,
+			      &named);
+	if (r < 0)
+		return r;
+	return named == id ? 0 : -ENOENT;
+}
+
 static int find_directory(struct index_txn *txn, const char *path,
 			  uint64_t *ret_id)
 {
@@ -230,26 +251,46 @@ static int set_quota(struct update *update, uint64_t dir,
 	return r < 0 ? r : group_put(update->txn, &group);
 }
 
+/* Set it, and evict what it does not leave room for. */
+static int apply_quota(struct update *update, uint64_t dir,
+		       const struct cubby_quota *quota)
+{
+	struct cubby *store = update->store;
+	uint64_t evicted;
+	int r;
+
+	if (update->limits.max_size > 0 &&
+	    quota->quota > update->limits.max_size)
+		return -EDOM;
+	r = set_quota(update, dir, quota);
+	if (r == 0)
+		r = update_commit(update);
+	if (r == 0)
+		r = cubby_trim(store, &evicted);
+	return r == -EFBIG ? 0 : r;
+}
+
 int cubby_set_quota(struct cubby *store, const char *path,
 		    const struct cubby_quota *quota)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
-	uint64_t evicted;
 	uint64_t dir;
 	int r = update_begin(store, &update);
 
 	if (r == 0)
 		r = find_directory(update.txn, path, &dir);
-	if (r == 0 && update.limits.max_size > 0 &&
-	    quota->quota > update.limits.max_size)
-		r = -EDOM;
+	return r < 0 ? r : apply_quota(&update, dir, quota);
+}
+
+int cubby_set_quota_of(struct cubby *store, uint64_t id,
+		       const struct cubby_quota *quota)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	int r = update_begin(store, &update);
+
 	if (r == 0)
-		r = set_quota(&update, dir, quota);
-	if (r == 0)
-		r = update_commit(&update);
-	if (r == 0)
-		r = cubby_trim(store, &evicted);
-	return r == -EFBIG ? 0 : r;
+		r = verify_directory(update.txn, id);
+	return r < 0 ? r : apply_quota(&update, id, quota);
 }
 
 static struct cubby_quota quota_of(const struct group *group)
@@ -262,11 +303,22 @@ static struct cubby_quota quota_of(const struct group *group)
 	};
 }
 
+static int get_quota(struct index_txn *txn, uint64_t dir,
+		     struct cubby_quota *ret_quota)
+{
+	struct group group = {.id = 0};
+	int r = group_get(txn, dir, &group);
+
+	if (r < 0 && r != -ENOENT)
+		return r;
+	*ret_quota = quota_of(&group);
+	return 0;
+}
+
 int cubby_get_quota(struct cubby *store, const char *path,
 		    struct cubby_quota *ret_quota)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
-	struct group group = {.id = 0};
 	uint64_t dir;
 	int r = store_verify_process(store);
 
@@ -274,13 +326,20 @@ int cubby_get_quota(struct cubby *store, const char *path,
 		r = index_read(store->index, &txn);
 	if (r == 0)
 		r = find_directory(txn, path, &dir);
-	if (r < 0)
-		return r;
-	r = group_get(txn, dir, &group);
-	if (r < 0 && r != -ENOENT)
-		return r;
-	*ret_quota = quota_of(&group);
-	return 0;
+	return r < 0 ? r : get_quota(txn, dir, ret_quota);
+}
+
+int cubby_get_quota_of(struct cubby *store, uint64_t id,
+		       struct cubby_quota *ret_quota)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	int r = store_verify_process(store);
+
+	if (r == 0)
+		r = index_read(store->index, &txn);
+	if (r == 0)
+		r = verify_directory(txn, id);
+	return r < 0 ? r : get_quota(txn, id, ret_quota);
 }
 
 int cubby_list_quotas(struct cubby *store, cubby_quota_fn *fn, void *cookie)

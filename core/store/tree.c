@@ -86,6 +86,22 @@ int cubby_getattr(struct cubby *store, uint64_t id, struct cubby_attr *ret_attr)
 	return r;
 }
 
+int cubby_get_storage(struct cubby *store, uint64_t id,
+		      struct cubby_storage *ret_storage)
+{
+	struct node node;
+	int r = get_node(store, id, &node);
+
+	if (r < 0)
+		return r;
+	if (node.record.kind != CUBBY_ENTRY)
+		return node.record.kind == CUBBY_DIRECTORY ? -EISDIR : -EINVAL;
+	static_assert(sizeof(ret_storage->check) == CHECK_SIZE, "all of it");
+	ret_storage->codec = codec_name(node.record.codec);
+	memcpy(ret_storage->check, node.record.check.bytes, CHECK_SIZE);
+	return 0;
+}
+
 int cubby_parent(struct cubby *store, uint64_t id, uint64_t *ret_parent)
 {
 	struct node node;

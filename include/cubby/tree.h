@@ -61,6 +61,21 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_lookup(struct cubby *store,
 CUBBY_API CUBBY_MUST_CHECK int cubby_getattr(struct cubby *store, uint64_t id,
 					     struct cubby_attr *ret_attr);
 
+/* How the content of an entry is stored. */
+struct cubby_storage {
+	const char *codec; /* "raw" or "zstd"; not to be freed */
+	/* XXH3-128, as core/FORMAT.md says: of the stored bytes of an entry
+	 * that is in the index, of the footer of a larger one, which holds the
+	 * checks of its frames. */
+	uint8_t check[16];
+};
+
+/* What the record of the entry `id` says, without reading its content. Returns
+ * 0, -ENOENT, -EISDIR or -EINVAL when `id` is no entry, or a common error. */
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_get_storage(struct cubby *store, uint64_t id,
+		  struct cubby_storage *ret_storage);
+
 /* The id of the directory that `id` is in; the root is in itself. */
 CUBBY_API CUBBY_MUST_CHECK int cubby_parent(struct cubby *store, uint64_t id,
 					    uint64_t *ret_parent);
@@ -161,6 +176,18 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_rmdir(struct cubby *store, uint64_t parent,
  * error. */
 CUBBY_API CUBBY_MUST_CHECK int cubby_unlink(struct cubby *store,
 					    uint64_t parent, const char *name);
+
+/*
+ * cubby_get_quota() and cubby_set_quota() of manage.h for the directory `id`.
+ * Return as they do; -ENOTDIR for a file.
+ */
+struct cubby_quota;
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_get_quota_of(struct cubby *store, uint64_t id,
+		   struct cubby_quota *ret_quota);
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_set_quota_of(struct cubby *store, uint64_t id,
+		   const struct cubby_quota *quota);
 
 enum cubby_rename_flags {
 	CUBBY_RENAME_NOREPLACE = 1, /* -EEXIST when the new name exists */
