@@ -11,7 +11,6 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "cubby/manage.h"
 #include "guardian.h"
 #include "must.h"
 #include "runner.h"
@@ -390,27 +389,6 @@ Test(daemon, a_hot_hit_makes_no_request)
 			  after - before);
 	free(data);
 	site_end(&site);
-}
-
-Test(daemon, a_limit_is_set_by_an_option)
-{
-	struct cubby_limits limits;
-	struct mounted mounted;
-	struct box box;
-
-	MOUNT_OR_SKIP();
-	box_new(&box, "");
-	mounted_start(&mounted, box.path, "max_size=2g,policy=gdsf");
-	MUST_DO(cubby_get_limits(box.store, &limits));
-	MUST_BE(limits.max_size, UINT64_C(2) << 30);
-	MUST_BE(limits.policy, CUBBY_GDSF);
-	mounted_stop(&mounted);
-	mounted_start(&mounted, box.path, "max_size=none");
-	MUST_DO(cubby_get_limits(box.store, &limits));
-	MUST_BE(limits.max_size, 0);
-	MUST_BE(limits.policy, CUBBY_GDSF);
-	mounted_stop(&mounted);
-	box_close(&box);
 }
 
 /* How often the kernel has asked for a name. */

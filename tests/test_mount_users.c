@@ -442,39 +442,3 @@ Test(mount_users, a_read_only_mount_beside_a_writable_one_shows_the_same)
 	mounted_stop(&reader);
 	site_end(&site);
 }
-
-Test(mount_users, a_bad_option_is_one_clear_line)
-{
-	static const char *const bad[] = {
-		"allow_other,writers=no-such-group",
-		"allow_other,writers=-1",
-		"allow_other,writers=4294967295",
-		"writers=0",
-		"uid=root",
-		"uid=4294967295",
-		"gid=",
-		"umask=0788",
-		"umask=1777",
-		"max_size=1M",
-		"max_size=-1",
-		"max_size=10X",
-		"max_size=99999999T",
-		"policy=fifo",
-		"ro,max_size=1G",
-	};
-	char *store = scratch_path("store");
-	char *at = scratch_dir("at");
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		const char *argv[] = {
-			program("CUBBYFS"), store, at, "-o", bad[i], NULL};
-		struct outcome outcome = run(argv, NULL, 0);
-
-		if (outcome.status != 2 || outcome_error_lines(&outcome) != 1)
-			must_fail(__FILE__, __LINE__, "%s: status %d: %s",
-				  bad[i], outcome.status, outcome.err);
-		outcome_free(&outcome);
-	}
-	free(store);
-	free(at);
-}
