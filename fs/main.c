@@ -235,8 +235,12 @@ static int fail_bounds(struct job *job, int r)
 			    "`cubby limit %s`",
 			    store, store);
 	case -EINVAL:
-		return fail("cannot set policy of %s: it has a max-age, which "
-			    "needs lru",
+		if (job->options.bounds.has_policy)
+			return fail("cannot set policy of %s: it has a "
+				    "max-age, which needs lru",
+				    store);
+		return fail("cannot set max_age of %s: that needs the policy "
+			    "lru, and it has another",
 			    store);
 	case -EFBIG:
 		return fail("max_size of %s is set, but what cannot be evicted "

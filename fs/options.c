@@ -52,6 +52,9 @@ static const struct fuse_opt option_list[] = {
 	OWN("max_threads=%u", max_threads),
 	OWN("writers=%s", writers),
 	OWN("max_size=%s", max_size),
+	OWN("min_free=%s", min_free),
+	OWN("max_entry=%s", max_entry),
+	OWN("max_age=%s", max_age),
 	OWN("policy=%s", policy),
 	OWN("uid=%s", uid),
 	OWN("gid=%s", gid),
@@ -183,24 +186,48 @@ static int take_access(struct options *o)
 	return 0;
 }
 
+static bool take_max_size(const char *text, uint64_t *ret_size)
+{
+	return bounds_take_size(text, ret_size) &&
+	       (*ret_size == 0 || *ret_size >= CUBBY_LIMIT_MIN);
+}
+
 static int take_bounds(struct options *o)
 {
 	struct bounds *bounds = &o->bounds;
+	struct cubby_limits *limits = &bounds->limits;
 
 	bounds->has_max_size = o->max_size != NULL;
+	bounds->has_min_free = o->min_free != NULL;
+	bounds->has_max_entry = o->max_entry != NULL;
+	bounds->has_max_age = o->max_age != NULL;
 	bounds->has_policy = o->policy != NULL;
-	if ((o->max_size || o->policy) && o->settings.read_only)
-		return usage_error("max_size and policy change the store, and "
-				   "are not for ro",
+	if (bounds_are_given(bounds) && o->settings.read_only)
+		return usage_error("max_size, min_free, max_entry, max_age and "
+				   "policy change the store, and are not for "
+				   "ro",
 				   "");
-	if (o->max_size &&
-	    (!bounds_take_size(o->max_size, &bounds->max_size) ||
-	     (bounds->max_size > 0 && bounds->max_size < CUBBY_LIMIT_MIN)))
+	if (o->max_size && !take_max_size(o->max_size, &limits->max_size))
 		return usage_error("max_size is a size of at least 16M, as "
 				   "10G, or none; not ",
 				   o->max_size);
-	if (o->policy && !bounds_take_policy(o->policy, &bounds->policy))
+	if (o->min_free && !bounds_take_share(o->min_free, &limits->min_free,
+					      &limits->min_free_percent))
+		return usage_error("min_free is a size, as 10G, a share of the "
+				   "disk from 0% to 99%, or none; not ",
+				   o->min_free);
+	if (o->max_entry && !bounds_take_size(o->max_entry, &limits->max_entry))
+		return usage_error("max_entry is a size, as 512M, or none; "
+				   "not ",
+				   o->max_entry);
+	if (o->max_age && !bounds_take_time(o->max_age, &limits->max_age_s))
+		return usage_error("max_age is a time, as 12h, 30d or 2w, or "
+				   "none; not ",
+				   o->max_age);
+	if (o->policy && !bounds_take_policy(o->policy, &limits->policy))
 		return usage_error("policy is lru or gdsf, not ", o->policy);
+	if (limits->max_age_s > 0 && limits->policy != CUBBY_LRU)
+		return usage_error("max_age needs policy=lru", "");
 	return 0;
 }
 
@@ -249,6 +276,9 @@ void options_done(struct options *options)
 	free(options->gid);
 	free(options->umask);
 	free(options->max_size);
+	free(options->min_free);
+	free(options->max_entry);
+	free(options->max_age);
 	free(options->policy);
 	fuse_opt_free_args(&options->args);
 }
@@ -276,7 +306,11 @@ void options_print_help(void)
 	     "  uid=N, gid=N        show all files as owned by these\n"
 	     "  umask=MODE          do not show these permissions (octal)\n"
 	     "  max_size=SIZE       the limit of the store, as 10G, or none:\n"
-	     "                      see `cubby help limit` for others\n"
+	     "                      see `cubby help limit` for more\n"
+	     "  min_free=SIZE|N%    what to leave free of the disk\n"
+	     "  max_entry=SIZE      the largest content of one entry\n"
+	     "  max_age=TIME        evict what was not used for so long, as "
+	     "30d\n"
 	     "  policy=lru|gdsf     what is evicted first\n"
 	     "  entry_timeout=S     how long the kernel keeps names of\n"
 	     "                      entries (at most 60, so that uses are\n"
