@@ -88,6 +88,7 @@ int mount_init(struct mount *m, struct cubby *store, int store_fd,
 	*m = (struct mount){.magic = MOUNT_MAGIC,
 			    .read_only = settings->read_only,
 			    .writeback = settings->writeback,
+			    .has_xattr = settings->has_xattr,
 			    .store = store,
 			    .store_fd = store_fd,
 			    .timeouts = settings->timeouts,
@@ -208,6 +209,10 @@ const struct fuse_lowlevel_ops *mount_ops(void)
 		.statfs = op_statfs,
 		.create = op_create,
 		.access = op_access,
+		.getxattr = op_getxattr,
+		.listxattr = op_listxattr,
+		.setxattr = op_setxattr,
+		.removexattr = op_removexattr,
 	};
 
 	return &ops;

@@ -47,6 +47,7 @@ struct mount_timeouts {
 struct mount_settings {
 	bool read_only;
 	bool writeback; /* the kernel may gather writes */
+	bool has_xattr; /* there are extended attributes */
 	struct mount_timeouts timeouts;
 	struct access_rules access;
 };
@@ -55,6 +56,7 @@ struct mount {
 	uint32_t magic;
 	bool read_only;
 	bool writeback;
+	bool has_xattr;
 	struct cubby *store;
 	struct cubby_watch *watch; /* NULL: nobody tells us */
 	struct fuse_session *session;

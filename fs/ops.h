@@ -58,6 +58,13 @@ void op_fsync(fuse_req_t req, fuse_ino_t id, int datasync,
 void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,
 		  off_t size, struct fuse_file_info *fi);
 
+/* xattr.c */
+void op_getxattr(fuse_req_t req, fuse_ino_t id, const char *name, size_t size);
+void op_listxattr(fuse_req_t req, fuse_ino_t id, size_t size);
+void op_setxattr(fuse_req_t req, fuse_ino_t id, const char *name,
+		 const char *value, size_t size, int flags);
+void op_removexattr(fuse_req_t req, fuse_ino_t id, const char *name);
+
 /* readdir.c */
 void op_opendir(fuse_req_t req, fuse_ino_t id, struct fuse_file_info *fi);
 void op_readdir(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,

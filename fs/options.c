@@ -32,6 +32,7 @@ enum {
 	KEY_READ_ONLY,
 	KEY_ALLOW_OTHER,
 	KEY_WRITEBACK,
+	KEY_XATTR,
 };
 
 #define OWN(template, member)                                                  \
@@ -61,6 +62,7 @@ static const struct fuse_opt option_list[] = {
 	OWN("umask=%s", umask),
 	KEY("allow_other", KEY_ALLOW_OTHER),
 	KEY("writeback", KEY_WRITEBACK),
+	KEY("xattr", KEY_XATTR),
 	KEY("-h", KEY_HELP),
 	KEY("--help", KEY_HELP),
 	KEY("-V", KEY_VERSION),
@@ -118,6 +120,9 @@ static int take_option(void *data, const char *arg, int key,
 		return 1;
 	case KEY_WRITEBACK:
 		o->settings.writeback = true;
+		return 0;
+	case KEY_XATTR:
+		o->settings.has_xattr = true;
 		return 0;
 	case FUSE_OPT_KEY_NONOPT:
 		return take_operand(o, arg);
@@ -326,6 +331,9 @@ void options_print_help(void)
 	     "                      for who writes in small pieces, dearer "
 	     "for\n"
 	     "                      all others\n"
+	     "  xattr               extended attributes, user.cubby.*; each "
+	     "write\n"
+	     "                      then costs one more request\n"
 	     "  max_threads=N       threads that answer requests (8)\n"
 	     "Others are those of libfuse, see mount.fuse3(8).");
 }

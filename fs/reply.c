@@ -97,6 +97,16 @@ void reply_statfs(fuse_req_t req, const struct statvfs *st)
 	fuse_reply_statfs(req, st);
 }
 
+void reply_xattr(fuse_req_t req, const char *data, size_t size, size_t room)
+{
+	if (room == 0)
+		fuse_reply_xattr(req, size);
+	else if (size > room)
+		fuse_reply_err(req, ERANGE);
+	else
+		fuse_reply_buf(req, data, size);
+}
+
 void reply_none(fuse_req_t req)
 {
 	fuse_reply_none(req);

@@ -26,6 +26,10 @@ void reply_written(fuse_req_t req, size_t size);
 int reply_opened(fuse_req_t req, const struct fuse_file_info *fi);
 void reply_statfs(fuse_req_t req, const struct statvfs *st);
 
+/* Reply with an extended attribute, or a list of their names, of `size` bytes
+ * to who has `room` for it, or asks with 0 how much he needs. */
+void reply_xattr(fuse_req_t req, const char *data, size_t size, size_t room);
+
 /* Nothing is to be replied to a forget. */
 void reply_none(fuse_req_t req);
 

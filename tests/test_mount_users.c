@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "must.h"
@@ -48,12 +49,6 @@ static const char added[] =
 		if (getuid() != 0)                                             \
 			cr_skip_test("only root can become other users");      \
 	} while (0)
-
-static void mount_for(struct site *site, const char *options)
-{
-	box_new(&site->box, "");
-	mounted_start(&site->mount, site->box.path, options);
-}
 
 /* Become a user, for good, in the directory `at`, which only root may be able
  * to reach. */
@@ -167,6 +162,16 @@ static int do_append(void)
 	return file_add("plain", O_APPEND);
 }
 
+static int do_quota(void)
+{
+	return result(setxattr("dir", "user.cubby.quota", "1G", 2, 0));
+}
+
+static int do_attribute(void)
+{
+	return result(removexattr(entry, "user.cubby.hits"));
+}
+
 static int do_access(void)
 {
 	return result(access("plain", W_OK));
@@ -211,6 +216,8 @@ static const struct {
 	{"touch", do_touch, true},
 	{"truncate", do_truncate, true},
 	{"append", do_append, true},
+	{"quota", do_quota, true},
+	{"attribute", do_attribute, true},
 	{"access", do_access, true},
 	{"map", do_map, true},
 };
@@ -255,7 +262,7 @@ static void check_matrix(const char *options, bool groups)
 {
 	struct site site;
 
-	mount_for(&site, options);
+	site_new_with(&site, options);
 	for (int u = 0; u < USERS; u++) {
 		for (int d = 0; d < DEEDS; d++) {
 			bool may = !deeds[d].modifies || users[u].uid == 0 ||
@@ -289,13 +296,13 @@ static void check_matrix(const char *options, bool groups)
 Test(mount_users, members_of_the_group_write_and_everyone_reads)
 {
 	ROOT_OR_SKIP();
-	check_matrix("allow_other,writers=54321", true);
+	check_matrix("allow_other,writers=54321,xattr", true);
 }
 
 Test(mount_users, without_a_group_only_the_mounting_user_writes)
 {
 	ROOT_OR_SKIP();
-	check_matrix("allow_other", false);
+	check_matrix("allow_other,xattr", false);
 }
 
 Test(mount_users, what_a_member_writes_directly_is_never_seen_in_part)
@@ -308,7 +315,7 @@ Test(mount_users, what_a_member_writes_directly_is_never_seen_in_part)
 	pid_t pid;
 
 	ROOT_OR_SKIP();
-	mount_for(&site, "allow_other,writers=54321");
+	site_new_with(&site, "allow_other,writers=54321");
 	MUST(pipe(step) == 0 && pipe(done) == 0);
 	pid = fork_child();
 	if (pid == 0) {
@@ -343,7 +350,7 @@ Test(mount_users, who_gets_a_descriptor_may_write_to_it)
 	int fd;
 
 	ROOT_OR_SKIP();
-	mount_for(&site, "allow_other");
+	site_new_with(&site, "allow_other");
 	fd = open(site_path(&site, "log"), O_WRONLY | O_CREAT, 0644);
 	MUST(fd >= 0);
 	MUST(close(fd) == 0);
@@ -371,7 +378,7 @@ Test(mount_users, set_id_bits_are_never_there)
 	struct stat st;
 
 	ROOT_OR_SKIP();
-	mount_for(&site, "allow_other,writers=54321");
+	site_new_with(&site, "allow_other,writers=54321");
 	for (size_t i = 0; i < 2; i++) {
 		const char *path = site_path(&site, names[i]);
 		int fd = open(path, O_WRONLY | O_CREAT, 06755);
@@ -397,7 +404,7 @@ Test(mount_users, owner_group_and_permissions_are_shown_as_asked_for)
 	char *text;
 
 	ROOT_OR_SKIP();
-	mount_for(&site, "allow_other,uid=4711,gid=54321,umask=027");
+	site_new_with(&site, "allow_other,uid=4711,gid=54321,umask=027");
 	MUST(mkdir(site_path(&site, "dir"), 0777) == 0);
 	file_write(site_path(&site, "plain"), "x", 1);
 	site_put(&site, entry, "x", 1);
@@ -423,7 +430,7 @@ Test(mount_users, a_read_only_mount_beside_a_writable_one_shows_the_same)
 	char *path;
 
 	ROOT_OR_SKIP();
-	mount_for(&site, "allow_other,writers=54321");
+	site_new_with(&site, "allow_other,writers=54321");
 	mounted_start(&reader, site.box.path,
 		      "ro,allow_other,negative_timeout=0");
 	path = text_new("%s/%s", reader.at, entry);

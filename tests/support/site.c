@@ -8,10 +8,15 @@
 #include "scratch.h"
 #include "site.h"
 
-void site_new(struct site *site)
+void site_new_with(struct site *site, const char *options)
 {
 	box_new(&site->box, "");
-	mounted_start(&site->mount, site->box.path, NULL);
+	mounted_start(&site->mount, site->box.path, options);
+}
+
+void site_new(struct site *site)
+{
+	site_new_with(site, NULL);
 }
 
 void site_end(struct site *site)

@@ -20,6 +20,9 @@ struct site {
 /* A new store, open with the namespace "" and mounted. */
 void site_new(struct site *site);
 
+/* The same with options for the mount, as they stand behind -o. */
+void site_new_with(struct site *site, const char *options);
+
 /* Unmount it, see that the daemon ends well, and close the store. */
 void site_end(struct site *site);
 
