@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "guard.h"
+#include "handshake.h"
 #include "message.h"
 #include "mount.h"
 #include "mountpoint.h"
@@ -145,7 +146,9 @@ static int loop(struct job *job, struct mount *m)
 	fuse_loop_cfg_set_max_threads(config, job->options.max_threads);
 	fuse_loop_cfg_set_idle_threads(config, job->options.max_threads);
 
-	r = mountpoint_identify(job->mountpoint, &s.id);
+	r = handshake_begin(m);
+	if (r == 0)
+		r = mountpoint_identify(job->mountpoint, &s.id);
 	if (r == 0) {
 		guard_set_id(job->guard, &s.id);
 		r = mount_start(m);

@@ -176,6 +176,10 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 		       FUSE_CAP_HANDLE_KILLPRIV);
 	if (m->writeback)
 		conn->want |= conn->capable & FUSE_CAP_WRITEBACK_CACHE;
+#ifdef FUSE_CAP_HANDLE_KILLPRIV_V2 /* otherwise see handshake.c */
+	if (m->has_xattr)
+		conn->want |= conn->capable & FUSE_CAP_HANDLE_KILLPRIV_V2;
+#endif
 	conn->max_write = MAX_WRITE;
 	conn->max_background = MAX_BACKGROUND;
 	conn->time_gran = 1;

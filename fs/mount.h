@@ -60,7 +60,8 @@ struct mount {
 	struct cubby *store;
 	struct cubby_watch *watch; /* NULL: nobody tells us */
 	struct fuse_session *session;
-	int store_fd; /* the store's directory, for statfs */
+	_Atomic(uint64_t) offer; /* the request that handshake.c is at, or 0 */
+	int store_fd;		 /* the store's directory, for statfs */
 	struct mount_timeouts timeouts;
 	_Atomic(double) resolution_s; /* of the times of use */
 	struct access_rules access;

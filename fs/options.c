@@ -332,8 +332,8 @@ void options_print_help(void)
 	     "for\n"
 	     "                      all others\n"
 	     "  xattr               extended attributes, user.cubby.*; each "
-	     "write\n"
-	     "                      then costs one more request\n"
+	     "new\n"
+	     "                      file then costs one more request\n"
 	     "  max_threads=N       threads that answer requests (8)\n"
 	     "Others are those of libfuse, see mount.fuse3(8).");
 }

@@ -6,7 +6,7 @@
  *
  * Without the option all this is answered with ENOSYS, and the kernel never
  * asks again. That is worth an option: before it writes, the kernel asks for
- * security.capability, which is a request for each write.
+ * security.capability, which is a request for each new file (see handshake.c).
  *
  * What is listed, rsync -X, cp --preserve=xattr and tar --xattrs copy. They set
  * it on their copy, delete it from a target whose original has none, and take a
