@@ -24,6 +24,7 @@
 #include "options.h"
 #include "pending.h"
 #include "stop.h"
+#include "workers.h"
 
 enum { EXIT_BAD_USAGE = 2 };
 
@@ -136,16 +137,12 @@ static void settle(struct mount *m, struct stopper *s)
 
 static int loop(struct job *job, struct mount *m)
 {
-	struct fuse_loop_config *config = fuse_loop_cfg_create();
 	struct stopper s = {.session = m->session,
 			    .mountpoint = job->mountpoint};
-	int r;
+	int r = workers_new(m->session, job->options.max_threads, &s.workers);
 
-	if (!config)
-		return fail("%s", strerror(ENOMEM));
-	fuse_loop_cfg_set_max_threads(config, job->options.max_threads);
-	fuse_loop_cfg_set_idle_threads(config, job->options.max_threads);
-
+	if (r < 0)
+		return fail("cannot start: %s", strerror(-r));
 	r = handshake_begin(m);
 	if (r == 0)
 		r = mountpoint_identify(job->mountpoint, &s.id);
@@ -159,17 +156,17 @@ static int loop(struct job *job, struct mount *m)
 			mount_stop(m);
 	}
 	if (r < 0) {
-		fuse_loop_cfg_destroy(config);
+		workers_free(s.workers);
 		return fail("cannot start: %s", strerror(-r));
 	}
 	report_ready(job);
-	/* Its result is how the loop ended, which settle() finds out. */
-	(void)fuse_session_loop_mt(m->session, config);
+	/* How it ended is for settle() to find out. */
+	workers_run(s.workers);
 	stop_loop_over(&s);
-	fuse_loop_cfg_destroy(config);
 	mount_stop(m);
 	settle(m, &s);
 	stop_end(&s);
+	workers_free(s.workers);
 	return EXIT_SUCCESS;
 }
 

@@ -8,11 +8,11 @@
  * the mount is detached and the connection cut, so that no process waits for
  * an answer that will not come, and what is not finished is dropped.
  *
- * libfuse looks at the exit flag only when its loop is interrupted, and a
- * signal that comes just before the loop sleeps does not do that: so the main
- * thread is interrupted again and again until it has noticed. A second
- * signal, while what is pending is published, ends the process at once; the
- * store is made for that.
+ * Who waits for a request looks at the exit flag only when it is interrupted,
+ * and a signal that comes just before it sleeps does not do that: so it is
+ * interrupted again and again until it has noticed. A second signal, while what
+ * is pending is published, ends the process at once; the store is made for
+ * that.
  */
 #include "stop.h"
 
@@ -23,8 +23,8 @@
 
 #include "mount.h"
 #include "mountpoint.h"
+#include "workers.h"
 
-#define KICK_SIGNAL SIGUSR1
 #define QUIT_SIGNAL SIGUSR2
 #define KICK_NS (20L * 1000 * 1000)
 
@@ -48,12 +48,12 @@ void stop_block_signals(void)
 	sigset_t set;
 
 	sigemptyset(&kick.sa_mask);
-	sigaction(KICK_SIGNAL, &kick, NULL);
+	sigaction(STOP_KICK_SIGNAL, &kick, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	stop_signals(&set);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	sigemptyset(&set);
-	sigaddset(&set, KICK_SIGNAL);
+	sigaddset(&set, STOP_KICK_SIGNAL);
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -90,13 +90,12 @@ static void *stop_run(void *arg)
 			_exit(128 + number);
 		}
 		if (atomic_load(&s->detached) && !atomic_load(&s->loop_over))
-			pthread_kill(s->main, KICK_SIGNAL);
+			workers_kick(s->workers);
 	}
 }
 
 int stop_begin(struct stopper *s)
 {
-	s->main = pthread_self();
 	return -pthread_create(&s->thread, NULL, stop_run, s);
 }
 

@@ -13,11 +13,15 @@
 #include "mountpoint.h"
 
 struct fuse_session;
+struct workers;
+
+/* Interrupts a thread and does nothing else. */
+#define STOP_KICK_SIGNAL SIGUSR1
 
 struct stopper {
 	pthread_t thread;
-	pthread_t main;
 	struct fuse_session *session;
+	struct workers *workers;
 	const char *mountpoint;
 	struct mountpoint_id id;
 	_Atomic(bool) loop_over;
@@ -28,8 +32,8 @@ struct stopper {
 void stop_block_signals(void);
 
 /*
- * Start the thread that waits for them. `s` has session, mountpoint and id; the
- * session loop is to run in this thread.
+ * Start the thread that waits for them. `s` has session, workers, mountpoint
+ * and id.
  */
 CUBBY_MUST_CHECK int stop_begin(struct stopper *s);
 

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The threads that answer requests.
+ *
+ * One of them, the reader, waits for requests, and answers them itself as long
+ * as it can do so quickly. If all waited in read(2), as in libfuse's own loop,
+ * the kernel would wake the one that has waited for longest, another one each
+ * time, which costs more than to look up a name. The reader has often not gone
+ * to sleep when the next request comes.
+ *
+ * Before a request that may take longer the reader looks whether another one
+ * waits already; then it lets an idle or a new thread be the reader. What takes
+ * long or waits, while there was no other request yet, is noticed by the
+ * minder, a thread that looks at the reader every two milliseconds, as long as
+ * requests come, and replaces it when it is still at the same one. So no
+ * request waits much longer than that because of another one, and none forever.
+ *
+ * Invariants
+ *   1. Without a reader every thread is answering a request, or has been woken
+ *      to be the reader; the first that is free becomes it.
+ *   2. The minder sleeps only while the reader is not answering, or will be
+ *      woken by it.
+ * Who has been replaced in the instant in which he was done may read one more
+ * request, which does no harm.
+ *
+ * workers.lock guards all but what is atomic or constant. Nothing else is
+ * locked meanwhile.
+ */
+#include "workers.h"
+
+#include <errno.h>
+#include <linux/fuse.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "stop.h"
+
+#define LOOK_NS (2L * 1000 * 1000)
+/* The minder sleeps after so many looks without a request. */
+#define QUIET_LOOKS 50u
+
+struct worker {
+	struct workers *workers;
+	pthread_t thread;
+	_Atomic(unsigned) turn; /* odd: it is answering a request */
+};
+
+struct workers {
+	struct fuse_session *session;
+	unsigned max;
+	pthread_t minder;
+	pthread_mutex_t lock;
+	pthread_cond_t no_reader; /* or it is the end */
+	pthread_cond_t request;	  /* for a minder that sleeps; or the end */
+	_Atomic(struct worker *) reader;
+	_Atomic(bool) minder_sleeps;
+	bool ending;
+	unsigned idle;
+	unsigned count;
+	struct worker threads[]; /* the first is who calls workers_run() */
+};
+
+/* Is it answered in less time than it takes to wake another thread? */
+static bool is_quick(const struct fuse_buf *request)
+{
+	const struct fuse_in_header *head = request->mem;
+
+	switch (head->opcode) {
+	case FUSE_LOOKUP:
+	case FUSE_FORGET:
+	case FUSE_GETATTR:
+	case FUSE_ACCESS:
+	case FUSE_STATFS:
+	case FUSE_OPEN:
+	case FUSE_RELEASE:
+	case FUSE_OPENDIR:
+	case FUSE_RELEASEDIR:
+	case FUSE_INTERRUPT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool has_request(struct workers *w)
+{
+	struct pollfd fd = {.fd = fuse_session_fd(w->session),
+			    .events = POLLIN};
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+static void *worker_run(void *arg);
+
+/* Let another thread be the reader; without one, the first that is free. */
+static void replace_reader_locked(struct workers *w)
+{
+	struct worker *made = &w->threads[w->count];
+
+	atomic_store(&w->reader, NULL);
+	if (w->idle > 0)
+		pthread_cond_signal(&w->no_reader);
+	else if (w->count < w->max && !w->ending &&
+		 pthread_create(&made->thread, NULL, worker_run, made) == 0)
+		w->count++;
+}
+
+/* Become the reader, as soon as there is none. False: it is the end. */
+static bool reader_begin(struct worker *self)
+{
+	struct workers *w = self->workers;
+	bool begun;
+
+	pthread_mutex_lock(&w->lock);
+	w->idle++;
+	while (atomic_load(&w->reader) && !w->ending)
+		pthread_cond_wait(&w->no_reader, &w->lock);
+	w->idle--;
+	begun = !w->ending;
+	if (begun)
+		atomic_store(&w->reader, self);
+	pthread_mutex_unlock(&w->lock);
+	return begun;
+}
+
+static void end_locked(struct workers *w)
+{
+	w->ending = true;
+	pthread_cond_broadcast(&w->no_reader);
+	pthread_cond_signal(&w->request);
+}
+
+static void answer(struct worker *self, const struct fuse_buf *request)
+{
+	struct workers *w = self->workers;
+
+	atomic_fetch_add(&self->turn, 1);
+	if (atomic_load(&w->minder_sleeps)) {
+		pthread_mutex_lock(&w->lock);
+		atomic_store(&w->minder_sleeps, false);
+		pthread_cond_signal(&w->request);
+		pthread_mutex_unlock(&w->lock);
+	}
+	if (!is_quick(request) && has_request(w)) {
+		pthread_mutex_lock(&w->lock);
+		if (atomic_load(&w->reader) == self)
+			replace_reader_locked(w);
+		pthread_mutex_unlock(&w->lock);
+	}
+	fuse_session_process_buf(w->session, request);
+	atomic_fetch_add(&self->turn, 1);
+}
+
+static void *worker_run(void *arg)
+{
+	struct worker *self = arg;
+	struct workers *w = self->workers;
+	struct fuse_buf request = {0};
+	bool over = false;
+
+	while (!over &&
+	       (atomic_load(&w->reader) == self || reader_begin(self))) {
+		int n = fuse_session_receive_buf(w->session, &request);
+
+		if (n > 0)
+			answer(self, &request);
+		else if (n != -EINTR && n != -EAGAIN)
+			fuse_session_exit(w->session);
+		over = fuse_session_exited(w->session);
+	}
+	pthread_mutex_lock(&w->lock);
+	end_locked(w);
+	pthread_mutex_unlock(&w->lock);
+	free(request.mem);
+	return NULL;
+}
+
+/* No request has come for long: sleep until one does. */
+static void minder_sleep_locked(struct workers *w, struct worker *reader,
+				unsigned turn)
+{
+	atomic_store(&w->minder_sleeps, true);
+	/* Who begins to answer now sees that; who has begun is seen here. */
+	if (atomic_load(&w->reader) == reader &&
+	    (!reader || atomic_load(&reader->turn) == turn))
+		while (atomic_load(&w->minder_sleeps) && !w->ending)
+			pthread_cond_wait(&w->request, &w->lock);
+	atomic_store(&w->minder_sleeps, false);
+}
+
+static void *minder_run(void *arg)
+{
+	const struct timespec pause = {.tv_nsec = LOOK_NS};
+	struct workers *w = arg;
+	struct worker *seen = NULL;
+	unsigned seen_turn = 0;
+	unsigned quiet = 0;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->ending) {
+		struct worker *reader = atomic_load(&w->reader);
+		unsigned turn = reader ? atomic_load(&reader->turn) : 0;
+		bool is_same = reader == seen && turn == seen_turn;
+
+		if (is_same && turn % 2 == 1)
+			replace_reader_locked(w);
+		quiet = is_same ? quiet + 1 : 0;
+		seen = reader;
+		seen_turn = turn;
+		if (quiet >= QUIET_LOOKS) {
+			minder_sleep_locked(w, reader, turn);
+			quiet = 0;
+		}
+		pthread_mutex_unlock(&w->lock);
+		nanosleep(&pause, NULL);
+		pthread_mutex_lock(&w->lock);
+	}
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+int workers_new(struct fuse_session *session, unsigned max,
+		struct workers **ret_workers)
+{
+	struct workers *w = calloc(1, sizeof(*w) + max * sizeof(w->threads[0]));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->session = session;
+	w->max = max;
+	for (unsigned i = 0; i < max; i++)
+		w->threads[i].workers = w;
+	w->count = 1;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->no_reader, NULL);
+	pthread_cond_init(&w->request, NULL);
+	r = pthread_create(&w->minder, NULL, minder_run, w);
+	if (r != 0) {
+		free(w);
+		return -r;
+	}
+	*ret_workers = w;
+	return 0;
+}
+
+void workers_free(struct workers *w)
+{
+	pthread_mutex_lock(&w->lock);
+	end_locked(w);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->minder, NULL);
+	pthread_cond_destroy(&w->request);
+	pthread_cond_destroy(&w->no_reader);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}
+
+void workers_run(struct workers *w)
+{
+	w->threads[0].thread = pthread_self();
+	worker_run(&w->threads[0]);
+	/* It is the end, and so nobody starts another one. */
+	for (unsigned i = 1; i < w->count; i++)
+		pthread_join(w->threads[i].thread, NULL);
+}
+
+void workers_kick(struct workers *w)
+{
+	struct worker *reader;
+
+	pthread_mutex_lock(&w->lock);
+	reader = atomic_load(&w->reader);
+	if (reader)
+		pthread_kill(reader->thread, STOP_KICK_SIGNAL);
+	pthread_mutex_unlock(&w->lock);
+}
