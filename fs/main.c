@@ -10,6 +10,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +105,20 @@ static void raise_file_limit(void)
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
 	}
+}
+
+/*
+ * Each cold read of an entry takes and frees buffers of up to a mebibyte. Left
+ * to itself malloc gives them back to the kernel each time, and to have their
+ * pages anew costs a tenth of such a read.
+ */
+static void keep_buffers(void)
+{
+#ifdef __GLIBC__
+	/* What fails leaves it as it was. */
+	(void)mallopt(M_MMAP_THRESHOLD, 2 * 1024 * 1024);
+	(void)mallopt(M_TRIM_THRESHOLD, 4 * 1024 * 1024);
+#endif
 }
 
 /* Tell the parent that the mount is there, and leave the terminal. */
@@ -260,6 +277,7 @@ static int run(struct job *job)
 
 	stop_block_signals();
 	raise_file_limit();
+	keep_buffers();
 	r = guard_begin(job->mountpoint, &job->guard);
 	if (r < 0)
 		return fail("cannot start: %s", strerror(-r));
