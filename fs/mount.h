@@ -7,8 +7,10 @@
  *   2. content.lock        one file: writes against publishing (content.h)
  *   3. mount.lock          the tables of inodes and of pending drafts
  *   4. the locks of flusher.c, notify.c, readers.c, author.c and growth.c,
- * which take no other None is held while a reply or a notification is sent: the
- * kernel may hold a lock of its own until another request is answered.
+ * which take no other
+ * That of workers.c is taken with none of these. None is held while a reply or
+ * a notification is sent: the kernel may hold a lock of its own until another
+ * request is answered.
  */
 #ifndef CUBBYFS_MOUNT_H
 #define CUBBYFS_MOUNT_H

@@ -62,7 +62,11 @@ struct workers {
 	struct worker threads[]; /* the first is who calls workers_run() */
 };
 
-/* Is it answered in less time than it takes to wake another thread? */
+/*
+ * Is it answered in less time than it takes to wake another thread? Or is what
+ * waits meanwhile a forget, which has time: an unlink often comes together with
+ * that of the one before.
+ */
 static bool is_quick(const struct fuse_buf *request)
 {
 	const struct fuse_in_header *head = request->mem;
@@ -78,6 +82,7 @@ static bool is_quick(const struct fuse_buf *request)
 	case FUSE_OPENDIR:
 	case FUSE_RELEASEDIR:
 	case FUSE_INTERRUPT:
+	case FUSE_UNLINK:
 		return true;
 	default:
 		return false;
