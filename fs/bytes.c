@@ -16,6 +16,7 @@
 #include "cubby/manage.h"
 #include "growth.h"
 #include "readers.h"
+#include "temporary.h"
 
 #define ROOM_TRIES 5
 #define ROOM_WAIT_NS (100L * 1000 * 1000)
@@ -279,18 +280,28 @@ int content_allocate(struct mount *m, struct inode *inode, int mode,
 	return r;
 }
 
-int content_sync(struct inode *inode)
+static int sync_locked(struct content *c)
+{
+	if (!c->temporary_s)
+		return c->fd >= 0 && fdatasync(c->fd) < 0 ? -errno : 0;
+	c->is_sync_wanted = true;
+	return 0;
+}
+
+int content_sync(struct mount *m, struct inode *inode)
 {
 	struct content *c = atomic_load(&inode->content);
 	int r = 0;
 
-	if (!c)
-		return 0;
-	pthread_rwlock_rdlock(&c->lock);
-	if (c->temporary_s)
-		c->is_sync_wanted = true;
-	else if (c->fd >= 0 && fdatasync(c->fd) < 0)
-		r = -errno;
-	pthread_rwlock_unlock(&c->lock);
-	return r;
+	if (c) {
+		pthread_rwlock_rdlock(&c->lock);
+		r = sync_locked(c);
+		pthread_rwlock_unlock(&c->lock);
+	}
+	if (r < 0 || !m->durable)
+		return r;
+	/* It is a file of the store from now on, and was synced before. */
+	if (c && c->is_sync_wanted)
+		r = temporary_store(m, inode);
+	return r < 0 ? r : cubby_sync_names(m->store);
 }

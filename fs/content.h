@@ -96,7 +96,7 @@ bool content_try_again(struct mount *m, int r, uint64_t size, unsigned *tries);
 /* fallocate(2) and fdatasync(2) of what has a descriptor. */
 CUBBY_MUST_CHECK int content_allocate(struct mount *m, struct inode *inode,
 				      int mode, uint64_t offset, uint64_t size);
-CUBBY_MUST_CHECK int content_sync(struct inode *inode);
+CUBBY_MUST_CHECK int content_sync(struct mount *m, struct inode *inode);
 
 /*
  * Keep a displaced node readable for who has it open: to be called while the

@@ -131,12 +131,25 @@ void op_fsync(fuse_req_t req, fuse_ino_t id, int datasync,
 {
 	struct mount *m = mount_of(req);
 	struct inode *inode = inode_find(m, id);
-	int r = inode ? content_sync(inode) : -ESTALE;
+	int r = inode ? content_sync(m, inode) : -ESTALE;
 
 	(void)datasync;
 	(void)fi;
 	inode_put(m, inode);
 	reply_result(req, r);
+}
+
+/* Without the option nothing waits for the disk, and the kernel need not ask
+ * again. */
+void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int datasync,
+		 struct fuse_file_info *fi)
+{
+	struct mount *m = mount_of(req);
+
+	(void)id;
+	(void)datasync;
+	(void)fi;
+	reply_result(req, m->durable ? cubby_sync_names(m->store) : -ENOSYS);
 }
 
 void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,

@@ -270,8 +270,10 @@ static int fail_bounds(struct job *job, int r)
 
 static int run(struct job *job)
 {
-	unsigned flags = job->options.settings.read_only ? CUBBY_READ_ONLY
-							 : CUBBY_CREATE;
+	const struct mount_settings *settings = &job->options.settings;
+	unsigned flags = settings->read_only ? CUBBY_READ_ONLY
+			 : settings->durable ? CUBBY_CREATE | CUBBY_DURABLE
+					     : CUBBY_CREATE;
 	struct cubby *store;
 	int r;
 

@@ -50,6 +50,7 @@ struct mount_settings {
 	bool read_only;
 	bool writeback; /* the kernel may gather writes */
 	bool has_xattr; /* there are extended attributes */
+	bool durable;	/* changes wait for the disk */
 	struct mount_timeouts timeouts;
 	struct access_rules access;
 };
@@ -59,6 +60,7 @@ struct mount {
 	bool read_only;
 	bool writeback;
 	bool has_xattr;
+	bool durable;
 	struct cubby *store;
 	struct cubby_watch *watch; /* NULL: nobody tells us */
 	struct fuse_session *session;

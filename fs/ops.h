@@ -53,6 +53,8 @@ void op_read(fuse_req_t req, fuse_ino_t id, size_t size, off_t offset,
 	     struct fuse_file_info *fi);
 void op_write(fuse_req_t req, fuse_ino_t id, const char *data, size_t size,
 	      off_t offset, struct fuse_file_info *fi);
+void op_fsyncdir(fuse_req_t req, fuse_ino_t id, int datasync,
+		 struct fuse_file_info *fi);
 void op_fsync(fuse_req_t req, fuse_ino_t id, int datasync,
 	      struct fuse_file_info *fi);
 void op_fallocate(fuse_req_t req, fuse_ino_t id, int mode, off_t offset,

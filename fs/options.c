@@ -33,6 +33,7 @@ enum {
 	KEY_ALLOW_OTHER,
 	KEY_WRITEBACK,
 	KEY_XATTR,
+	KEY_DURABLE,
 };
 
 #define OWN(template, member)                                                  \
@@ -63,6 +64,7 @@ static const struct fuse_opt option_list[] = {
 	KEY("allow_other", KEY_ALLOW_OTHER),
 	KEY("writeback", KEY_WRITEBACK),
 	KEY("xattr", KEY_XATTR),
+	KEY("durable", KEY_DURABLE),
 	KEY("-h", KEY_HELP),
 	KEY("--help", KEY_HELP),
 	KEY("-V", KEY_VERSION),
@@ -123,6 +125,9 @@ static int take_option(void *data, const char *arg, int key,
 		return 0;
 	case KEY_XATTR:
 		o->settings.has_xattr = true;
+		return 0;
+	case KEY_DURABLE:
+		o->settings.durable = true;
 		return 0;
 	case FUSE_OPT_KEY_NONOPT:
 		return take_operand(o, arg);
@@ -251,6 +256,9 @@ static int options_check(struct options *o)
 		return usage_error("a timeout is a number of seconds, not "
 				   "less than 0",
 				   "");
+	if (o->settings.durable && o->settings.read_only)
+		return usage_error("durable is about changes, and not for ro",
+				   "");
 	/* One is not enough: a request may wait for another. */
 	if (o->max_threads < 2 || o->max_threads > MAX_THREADS_LIMIT)
 		return usage_error("max_threads is a number from 2 to 256", "");
@@ -334,6 +342,9 @@ void options_print_help(void)
 	     "  xattr               extended attributes, user.cubby.*; each "
 	     "new\n"
 	     "                      file then costs one more request\n"
+	     "  durable             a rename that publishes returns when the\n"
+	     "                      entry is on the disk, and so do unlink,\n"
+	     "                      mkdir and fsync; close does not wait\n"
 	     "  max_threads=N       threads that answer requests (8)\n"
 	     "Others are those of libfuse, see mount.fuse3(8).");
 }

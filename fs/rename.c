@@ -211,7 +211,7 @@ static int move_once(const struct move *v)
 
 	/* Not to come into the store after what replaces it. */
 	if (target != inode)
-		temporary_store(v->m, target);
+		(void)!temporary_store(v->m, target); /* it is replaced */
 	if (target && !v->replaces)
 		r = -EEXIST;
 	else if (inode && inode == target)

@@ -13,6 +13,7 @@
  * Not so for any other name: a lock file that is created with O_EXCL must be
  * seen by all mounts of the store at once.
  *
+ * But for a durable mount, where it becomes a plain file of the store at once,
  * fsync(2) of a temporary file waits for nothing: what a power cut can take of
  * it then, it can take of entries as well. When the file gets a name that is
  * not an entry's, what was asked for is done before (store_locked(), rename.c).
@@ -86,16 +87,20 @@ static int store_locked(struct mount *m, struct inode *inode, struct content *c)
 	return 0;
 }
 
-void temporary_store(struct mount *m, struct inode *inode)
+int temporary_store(struct mount *m, struct inode *inode)
 {
 	struct content *c = inode ? atomic_load(&inode->content) : NULL;
+	int r = 0;
 
 	if (!c)
-		return;
+		return 0;
 	pthread_rwlock_wrlock(&c->lock);
-	if (pending_claim(m, inode))
-		pending_settle(m, inode, store_locked(m, inode, c) == 0);
+	if (pending_claim(m, inode)) {
+		r = store_locked(m, inode, c);
+		pending_settle(m, inode, r == 0);
+	}
 	pthread_rwlock_unlock(&c->lock);
+	return r;
 }
 
 void temporary_store_old(struct mount *m)
@@ -105,7 +110,7 @@ void temporary_store_old(struct mount *m)
 				    BATCH);
 
 	for (size_t i = 0; i < n; i++) {
-		temporary_store(m, inodes[i]);
+		(void)!temporary_store(m, inodes[i]); /* tried again */
 		inode_put(m, inodes[i]);
 	}
 }

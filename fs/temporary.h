@@ -14,8 +14,9 @@ bool temporary_has_name(const char *name);
 int64_t temporary_now_s(void);
 
 /* Put a temporary file into the store, under the name that it has. No effect
- * on other inodes. What fails is left as it was. Accepts NULL. */
-void temporary_store(struct mount *m, struct inode *inode);
+ * on other inodes. What fails is left as it was. Accepts NULL. Returns 0 or an
+ * error of the store. */
+CUBBY_MUST_CHECK int temporary_store(struct mount *m, struct inode *inode);
 
 /* Put those into the store that have not been renamed for a while. */
 void temporary_store_old(struct mount *m);

@@ -163,13 +163,14 @@ int index_write(struct index *index, struct index_txn **ret_txn)
 int index_commit(struct index_txn *txn)
 {
 	struct index *index = txn->index;
+	uint64_t version = mdb_txn_id(txn->txn);
 	int r = mdb_txn_commit(txn->txn);
 
 	CHECK(txn->is_write);
 	free(txn);
 	if (r == 0) {
 		extent_keep(index);
-		steady_committed(index);
+		steady_committed(index, version);
 	} else if (r == EIO) {
 		/* LMDB says so when the disk takes a part of a write only. */
 		atomic_store(&index->is_tight, true);
@@ -429,6 +430,16 @@ void index_close(struct index *index)
 int index_sync(struct index *index)
 {
 	return steady_checkpoint(index);
+}
+
+void index_set_durable(struct index *index)
+{
+	atomic_store(&index->is_durable, true);
+}
+
+int index_verify_durable(struct index *index)
+{
+	return atomic_load(&index->steady_error);
 }
 
 uint64_t index_set_pace(struct index *index, unsigned commits)

@@ -41,6 +41,16 @@ void index_close(struct index *index);
 CUBBY_MUST_CHECK int index_sync(struct index *index);
 
 /*
+ * From now on every commit of this process waits until it is on the disk.
+ * Those of several threads wait for one checkpoint. A commit that is done stays
+ * done when the disk refuses it, and index_commit() gives 0, since who named a
+ * file must not delete it then: index_verify_durable() gives the error, until a
+ * later checkpoint has put all of it on the disk.
+ */
+void index_set_durable(struct index *index);
+CUBBY_MUST_CHECK int index_verify_durable(struct index *index);
+
+/*
  * After how many commits a checkpoint is due, 1 to INDEX_PACE_MAX, which is the
  * default: pages that they free cannot be used again before it.
  * Returns by how many bytes the data file may be longer then than what it

@@ -66,6 +66,9 @@ struct index {
 	_Atomic(bool) is_pinned;   /* ends with the lock of the writers held */
 	_Atomic(unsigned) commits; /* of this process, not yet on the disk */
 	_Atomic(unsigned) commits_max; /* so many are due for a checkpoint */
+	_Atomic(bool) is_durable;      /* each commit waits for one */
+	_Atomic(int) steady_error;     /* of the last checkpoint, or 0 */
+	bool is_doubtful; /* what a sync has lost: see steady.c; steady_lock */
 	struct keeper keeper;
 	_Atomic(bool) is_tight;	       /* the file could not be made longer */
 	_Atomic(uint64_t) known_pages; /* of the data file, at least */

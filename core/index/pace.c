@@ -6,7 +6,7 @@
  * rule every process that writes much has a pin of its own, and takes its
  * checkpoints after so many commits of its own. Where the file is to stay short
  * (index_set_pace()) there is one pin for all, the commits of all count, and
- * who runs ahead waits.
+ * who runs ahead waits. In a durable index every commit waits for one.
  */
 #include <errno.h>
 #include <time.h>
@@ -79,13 +79,27 @@ static void wait_for_all(struct index *index, unsigned count)
 	pthread_mutex_unlock(&index->steady_lock);
 }
 
-void steady_committed(struct index *index)
+/* Who has the lock takes a checkpoint for all who have committed by then; of
+ * those who wait for it, most find theirs on the disk. */
+static void settle(struct index *index, uint64_t version)
+{
+	pthread_mutex_lock(&index->steady_lock);
+	if (index->steady_version < version)
+		IGNORE(steady_checkpoint_alone(index, true)); /* noted there */
+	pthread_mutex_unlock(&index->steady_lock);
+}
+
+void steady_committed(struct index *index, uint64_t version)
 {
 	unsigned commits = atomic_fetch_add(&index->commits, 1) + 1;
 	unsigned max = atomic_load(&index->commits_max);
 	bool is_far;
 
 	keeper_need(index);
+	if (atomic_load(&index->is_durable)) {
+		settle(index, version);
+		return;
+	}
 	if (commits == max || is_behind(index, max) ||
 	    (commits == COMMITS_UNPINNED && !is_paced(index) &&
 	     !atomic_load(&index->is_pinned)))

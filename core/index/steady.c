@@ -254,13 +254,37 @@ static bool is_on_disk(const char *path, const struct snapshot *snapshot)
 	       memcmp(found->page, snapshot->page, found->page_size) == 0;
 }
 
+/*
+ * A sync that failed is not just tried again: see sys_write_again(). Another
+ * process that had the file open is told of the failure as well, and does the
+ * same. Who opens it after that is not; then this process has ended without a
+ * sync that succeeded.
+ */
+static int sync_data(struct index *index, int fd)
+{
+	MDB_txn *lock;
+	int r = 0;
+
+	if (index->is_doubtful) {
+		r = lmdb_error(mdb_txn_begin(index->env, NULL, 0, &lock));
+		if (r < 0)
+			return r;
+		r = sys_write_again(fd);
+		mdb_txn_abort(lock);
+	}
+	if (r == 0)
+		r = sys_fsync(fd);
+	index->is_doubtful = r < 0;
+	return r;
+}
+
 static int put_on_disk(struct index *index, const struct snapshot *snapshot)
 {
 	int fd;
 	int r = lmdb_error(mdb_env_get_fd(index->env, &fd));
 
 	if (r == 0)
-		r = sys_fsync(fd);
+		r = sync_data(index, fd);
 	return r < 0 ? r : snapshot_write(index->path, snapshot);
 }
 
@@ -326,6 +350,7 @@ int steady_checkpoint_alone(struct index *index, bool wait)
 	if (r < 0)
 		return r;
 	r = checkpoint(index);
+	atomic_store(&index->steady_error, r);
 	checkpoint_unlock(index);
 	return r;
 }

@@ -7,6 +7,7 @@
 #include "format/name.h"
 #include "index/nodes.h"
 #include "store/draft.h"
+#include "store/durable.h"
 #include "store/figures.h"
 #include "store/node.h"
 #include "store/publish.h"
@@ -362,7 +363,9 @@ static int publish_entry(struct cubby_draft *draft, uint64_t parent,
 		r = update_commit(&update);
 	if (r < 0)
 		return r;
-	publication.encoder.is_published = true;
+	r = durable_published(&publication.encoder);
+	if (r < 0)
+		return r;
 	if (draft->is_file)
 		draft_delete_file(draft->store, draft->id);
 	figures_add(draft->store->figures, parent, publication.record.size);

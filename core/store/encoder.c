@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "store/durable.h"
 #include "store/encoder.h"
 #include "store/room.h"
 #include "store/team.h"
@@ -402,5 +403,6 @@ int encoder_finish(struct encoder *encoder, const struct origin *origin,
 	if (room_was_made(encoder->store, r, FRAME_SIZE))
 		r = encoder_append_footer(encoder->fd, &footer, origin,
 					  ret_record);
-	return r;
+	return r < 0 ? r
+		     : durable_blob(encoder->store, encoder->id, encoder->fd);
 }

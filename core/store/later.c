@@ -26,6 +26,7 @@
 #include "cubby/tree.h"
 #include "index/nodes.h"
 #include "store/draft.h"
+#include "store/durable.h"
 #include "store/encoder.h"
 #include "store/later.h"
 #include "store/node.h"
@@ -286,9 +287,12 @@ static int name_blob(struct packing *packing)
 	layout_draft(packing->draft_id, from);
 	layout_blob(packing->id, packing->record.codec, to);
 	r = sys_rename(packing->store->dir_fd, from, to);
-	if (r == 0)
-		packing->has_name = true;
-	return r;
+	if (r < 0)
+		return r;
+	packing->has_name = true;
+	/* Its bytes are there (encoder_finish()), now its name. The raw file
+	 * goes after the commit has been put on the disk as well. */
+	return durable_blob(packing->store, packing->id, packing->encoder.fd);
 }
 
 static int put(struct packing *packing)

@@ -23,6 +23,11 @@ enum {
 #define LAYOUT_QUARANTINE "quarantine"
 #define LAYOUT_FIGURES "figures"
 
+enum { LAYOUT_SHARDS = 256 };
+
+/* The number of the directory of a blob. */
+unsigned layout_shard(uint64_t id);
+
 /* Raw and compressed bytes of one node have different names, so that the one
  * can take the place of the other without a moment in which the record and the
  * file do not fit. */

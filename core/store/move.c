@@ -13,6 +13,7 @@
 #include "format/name.h"
 #include "index/nodes.h"
 #include "store/draft.h"
+#include "store/durable.h"
 #include "store/figures.h"
 #include "store/node.h"
 #include "store/publish.h"
@@ -89,7 +90,9 @@ static int publish(struct move *move, struct record *ret_record)
 		r = update_commit(&update);
 	if (r < 0)
 		return r;
-	publication.encoder.is_published = true;
+	r = durable_published(&publication.encoder);
+	if (r < 0)
+		return r;
 	figures_add(move->store->figures, move->new_parent,
 		    publication.record.size);
 	*ret_record = publication.record;
@@ -108,6 +111,8 @@ static int unpublish(struct move *move, struct record *ret_record)
 	if (fd < 0)
 		return fd == -EEXIST ? -EBUSY : fd;
 	r = draft_load(move->store, move->node.id, fd);
+	if (r == 0)
+		r = durable_draft(move->store, fd);
 	if (r == 0)
 		r = sys_fstat(fd, &file);
 	record.stored_size = (uint64_t)file.st_blocks * 512;
@@ -129,7 +134,7 @@ static int unpublish(struct move *move, struct record *ret_record)
 		return r;
 	}
 	*ret_record = record;
-	return 0;
+	return durable_verify(move->store);
 }
 
 /* A directory stays in its group, as its entries are in the list of that: who
@@ -165,7 +170,7 @@ static int move_node(struct move *move, struct record *ret_record)
 		r = update_commit(&update);
 	if (r == 0)
 		*ret_record = move->node.record;
-	return r;
+	return r < 0 ? r : durable_verify(move->store);
 }
 
 static int find(struct move *move)

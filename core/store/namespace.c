@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "cubby/tree.h"
 #include "format/name.h"
+#include "store/durable.h"
 #include "store/figures.h"
 #include "store/namespace.h"
 #include "store/node.h"
@@ -183,8 +184,10 @@ int cubby_delete_name(struct cubby_ns *ns, const char *name)
 		r = remove_entry(&update, ns, name, &directory);
 	if (r == 0)
 		r = update_commit(&update);
-	if (r == 0)
+	if (r == 0) {
 		figures_delete(ns->store->figures, directory);
+		r = durable_verify(ns->store);
+	}
 	return r == -ENOENT ? 0 : r;
 }
 
@@ -239,7 +242,5 @@ int namespace_publish(struct cubby_ns *ns, const char *name,
 	while (r == -ERESTART ||
 	       (!retried &&
 		(retried = room_was_made(ns->store, r, encoder->stored_size))));
-	if (r == 0)
-		encoder->is_published = true;
-	return r;
+	return r < 0 ? r : durable_published(encoder);
 }

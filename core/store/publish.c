@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "index/nodes.h"
+#include "store/durable.h"
 #include "store/later.h"
 #include "store/publish.h"
 #include "store/walk.h"
@@ -122,7 +123,16 @@ static int adopt(struct publication *publication, uint64_t id, uint64_t size,
 	publication->adopted_size = size;
 	r = encoder_append_footer(publication->draft_fd, &footer, origin,
 				  &publication->record);
-	return r < 0 ? r : link_blob(publication->encoder.store, id);
+	if (r == 0)
+		r = link_blob(publication->encoder.store, id);
+	if (r < 0)
+		return r;
+	r = durable_blob(publication->encoder.store, id, publication->draft_fd);
+	/* Unlike a blob that was made for it the file lives on, and may be
+	 * published once more. */
+	if (r < 0)
+		IGNORE(sys_write_again(publication->draft_fd));
+	return r;
 }
 
 /* `expected` is how long the file was a moment ago. One byte more than that is

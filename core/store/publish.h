@@ -32,8 +32,8 @@ struct publication {
  * Encode the file of the draft or plain node `id`, open as `fd`, that will be
  * `name` in the directory `parent`. Content that does not compress is not
  * copied: the file is adopted, and so is what is to be compressed later.
- * The caller ends with publication_done(), after setting is_published in
- * publication->encoder if the record has been committed.
+ * The caller ends with publication_done(), after durable_published() if
+ * the record has been committed.
  */
 CUBBY_MUST_CHECK int publication_from_draft(struct publication *publication,
 					    struct cubby *store, uint64_t id,

@@ -157,6 +157,8 @@ static int open_parts(struct cubby *store, const char *path, bool create,
 		     path) >= (int)sizeof(index_path))
 		return -ENAMETOOLONG;
 	r = index_open(index_path, store->read_only, create, &store->index);
+	if (r == 0 && store->is_durable)
+		index_set_durable(store->index);
 	if (r == 0 && !store->read_only)
 		r = make_directories(store);
 	if (r == 0)
@@ -198,7 +200,9 @@ int cubby_open(const char *path, unsigned flags, struct cubby **ret_store)
 	bool is_new = false;
 	int r = 0;
 
-	if ((flags & ~(unsigned)(CUBBY_CREATE | CUBBY_READ_ONLY)) ||
+	if ((flags &
+	     ~(unsigned)(CUBBY_CREATE | CUBBY_READ_ONLY | CUBBY_DURABLE)) ||
+	    (flags > CUBBY_READ_ONLY && flags & CUBBY_READ_ONLY) ||
 	    flags == (CUBBY_CREATE | CUBBY_READ_ONLY))
 		return -EINVAL;
 	store = calloc(1, sizeof(*store));
@@ -206,6 +210,7 @@ int cubby_open(const char *path, unsigned flags, struct cubby **ret_store)
 		return -ENOMEM;
 	store->dir_fd = -1;
 	store->read_only = flags & CUBBY_READ_ONLY;
+	store->is_durable = flags & CUBBY_DURABLE;
 	pthread_mutex_init(&store->id_lock, NULL);
 	uses_init(&store->uses);
 

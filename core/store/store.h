@@ -25,6 +25,7 @@
 
 #include "cubby/cubby.h"
 #include "index/index.h"
+#include "store/layout.h"
 #include "store/uses.h"
 
 struct later;
@@ -33,6 +34,8 @@ struct team;
 struct cubby {
 	int dir_fd;
 	bool read_only;
+	bool is_durable;
+	_Atomic(bool) is_shard_synced[LAYOUT_SHARDS]; /* see durable.c */
 	unsigned generation; /* see index_fork_generation() */
 	struct index *index;
 	struct figures *figures; /* or NULL */

@@ -11,6 +11,7 @@
 #include "format/name.h"
 #include "index/nodes.h"
 #include "store/draft.h"
+#include "store/durable.h"
 #include "store/figures.h"
 #include "store/node.h"
 #include "store/quarantine.h"
@@ -307,6 +308,8 @@ int cubby_mkdir(struct cubby *store, uint64_t parent, const char *name,
 	if (r == 0)
 		r = insert_new(store, parent, name, id, &record);
 	if (r == 0)
+		r = durable_verify(store);
+	if (r == 0)
 		tree_attr(store, id, &record, ret_attr);
 	return r;
 }
@@ -370,7 +373,7 @@ static int remove_name(struct cubby *store, uint64_t parent, const char *name,
 		r = update_commit(&update);
 	if (r == 0 && node.record.kind == CUBBY_ENTRY)
 		figures_delete(store->figures, parent);
-	return r;
+	return r < 0 ? r : durable_verify(store);
 }
 
 int cubby_rmdir(struct cubby *store, uint64_t parent, const char *name)

@@ -49,6 +49,10 @@ CUBBY_MUST_CHECK int sys_truncate(int fd, uint64_t size);
  * others do to it meanwhile. */
 CUBBY_MUST_CHECK int sys_extend(int fd, uint64_t size);
 CUBBY_MUST_CHECK int sys_fsync(int fd);
+/* After sys_fsync() has failed the kernel takes what it could not write for
+ * written, and the next call would succeed: write all of the file anew, as it
+ * is in the page cache. Nobody else may be writing to it. */
+CUBBY_MUST_CHECK int sys_write_again(int fd);
 /* Map a part of a file shared, to read and write. The caller ends it with
  * sys_unmap(). The part must have blocks (sys_extend()): a full disk would end
  * the process. */

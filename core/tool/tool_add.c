@@ -53,7 +53,14 @@ static int add_entry(const struct tool_call *call, struct cubby_ns *ns,
 	return r < 0 ? tool_fail_entry(call, "cannot add", r) : TOOL_OK;
 }
 
+static const struct tool_option options[] = {
+	{"--durable", TOOL_FLAG, NULL,
+	 "end when a power cut cannot take it any more"},
+	{NULL, TOOL_FLAG, NULL, NULL},
+};
+
 const struct tool_manual tool_add_manual = {
+	.options = options,
 	.text = "Makes standard input an entry, whole or not at all. An entry "
 		"that is there is\n"
 		"replaced; who has it open keeps reading the old one. The "

@@ -185,10 +185,12 @@ static int line_verify(const struct line *line)
 /* Open the store of `call`, as the command wants it or as it can be had. */
 static int store_open(struct tool_call *call, enum tool_access access)
 {
+	unsigned flags = access == TOOL_CREATE ? CUBBY_CREATE : 0;
 	int r;
 
-	r = cubby_open(call->store_path,
-		       access == TOOL_CREATE ? CUBBY_CREATE : 0, &call->store);
+	if (tool_option_value(call->given, "--durable"))
+		flags |= CUBBY_DURABLE;
+	r = cubby_open(call->store_path, flags, &call->store);
 	if (access == TOOL_READ && (r == -EROFS || r == -EACCES)) {
 		call->read_only = true;
 		r = cubby_open(call->store_path, CUBBY_READ_ONLY, &call->store);

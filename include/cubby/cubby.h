@@ -46,6 +46,18 @@
  *   after 5 seconds, and closing the last handle does. What is in files of its
  *   own (stored sizes above 8 KiB) is safe when the kernel has written it, by
  *   default after about 30 seconds; until then it may be a miss.
+ *
+ *   Through a handle with CUBBY_DURABLE an add returns when the entry is on the
+ *   disk: its bytes first, then the index. A power cut then loses no entry that
+ *   was added, unless it was deleted, evicted or replaced since, the last two
+ *   by a process that has the store open without the flag. Deleting waits, too.
+ *   Threads that add at the same time share what they wait for; processes do
+ *   not. Other handles of the same process on this store wait for the index as
+ *   well. When the disk refuses, an add gives -EIO or the disk's error, and the
+ *   entry is not there; what it was to replace may be gone. A deletion gives the
+ *   error as well, but then the entry is gone, and may come back after a power
+ *   cut. Nothing counts as written because a second try was told so: it is
+ *   written again before that.
  */
 #ifndef CUBBY_CUBBY_H
 #define CUBBY_CUBBY_H
@@ -137,6 +149,9 @@ enum cubby_open_flags {
 	CUBBY_CREATE = 1,
 	/* Never write: works on a read-only disk. All changes give -EROFS. */
 	CUBBY_READ_ONLY = 2,
+	/* Changes wait for the disk: see "Durability". Whoever else adds to or
+	 * deletes from the store should do so, too. */
+	CUBBY_DURABLE = 4,
 };
 
 /*
@@ -156,7 +171,7 @@ enum cubby_open_flags {
  *                     safe state, which CUBBY_READ_ONLY does not allow
  *   -EACCES, -EPERM   no permission
  *   -EROFS            the disk is read-only (and no CUBBY_READ_ONLY)
- *   -EINVAL           unknown flags, or both flags
+ *   -EINVAL           unknown flags, or CUBBY_READ_ONLY with others
  *   -ENOSPC, -ENOMEM, or any error of open(2) and mkdir(2)
  *
  * Durability: a new store is on the disk when this returns.

@@ -245,6 +245,14 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_later_run(struct cubby *store);
 /* Queue nothing more. To be called before the store is closed. */
 CUBBY_API void cubby_later_end(struct cubby *store);
 
+/*
+ * For fsync(2) of a plain file or a directory: put on the disk what names are
+ * in the store and what they lead to. The bytes of plain files are the
+ * caller's business, and those of entries as cubby.h says.
+ * Returns 0, a common error, or one of fsync(2).
+ */
+CUBBY_API CUBBY_MUST_CHECK int cubby_sync_names(struct cubby *store);
+
 /* ---------------------------------------------------------------- drafts */
 
 struct cubby_draft;
