@@ -1,248 +1,365 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What power_cut.sh needs: a writer to be cut off, the cut, and a look at what
- * is left.
+ * Power cuts. A file system on a loop device is ended by its shutdown ioctl in
+ * the middle of adds, replacements and deletions, mounted again, and looked at.
+ * The machine is not restarted, so a cut is told from the end of a process by
+ * the mount alone.
  *
- *   power_cut write STORE SEED   add, replace and delete until killed; prints
- *                                "steady" when a clean close has made what it
- *                                has added so far safe
- *   power_cut cut DIRECTORY      end the ext4 file system as a power cut would:
- *                                what is not on the disk is lost
- *   power_cut verify STORE SEED  every entry is right or a miss, totals are
- *                                exact, what was safe is there, adding works
+ *   power_cut DEVICE DISK TYPE ROUNDS SEED [SECONDS]
+ *
+ * DEVICE holds a file system of TYPE and is not mounted; DISK is where to mount
+ * it. Ends early, and says so, after SECONDS. One store of each kind lives on
+ * from cut to cut, in each of which one of them is written to, half of the time
+ * the durable one. With CUBBYFS in the environment one cut in eight is of a
+ * mount with -o durable.
+ *
+ * What an operation does is known by its number: writers note in shared memory
+ * which one they begin, which is done, and up to which all must survive. After
+ * the cut each key has to be in a state that one of the operations from the
+ * last safe one to the last begun one has made.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "cubby/cubby.h"
+#include "power_cut.h"
 
-/* linux/ext4.h, which is not among the headers for programs */
-#define EXT4_IOC_SHUTDOWN _IOR('X', 125, uint32_t)
-#define EXT4_SHUTDOWN_WITHOUT_LOG 2u
+/* linux/ext4.h, which is not among the headers for programs; the same number
+ * and the same flag are those of XFS. */
+#define FS_IOC_SHUTDOWN _IOR('X', 125, uint32_t)
+#define SHUTDOWN_WITHOUT_LOG 2u
 
-enum { SAFE = 60, KEYS = 400, SMALL = 3000, LARGE = 120000 };
-
-static void must(int r, const char *what)
-{
-	if (r >= 0)
-		return;
-	printf("%s: %s\n", what, cubby_strerror(r));
-	exit(2);
-}
-
-static struct cubby_key key_of(uint64_t seed, uint64_t number)
-{
-	struct cubby_key key = {{0}};
-
-	memcpy(key.bytes, &seed, sizeof(seed));
-	memcpy(key.bytes + 8, &number, sizeof(number));
-	return key;
-}
-
-/* Content that tells its key and its version, and is known by them. */
-static size_t fill(uint8_t *bytes, const struct cubby_key *key,
-		   uint64_t version)
-{
-	uint64_t number;
-	uint64_t state;
-	size_t size;
-
-	memcpy(&number, key->bytes + 8, sizeof(number));
-	state = number * 1000003 + version + key->bytes[0];
-	size = 40 + (size_t)(number % 4 == 3 ? LARGE : SMALL) * (version + 1) /
-			    (version + 2);
-	memcpy(bytes, key->bytes, 32);
-	memcpy(bytes + 32, &version, sizeof(version));
-	for (size_t i = 40; i < size; i++) {
-		state = state * 6364136223846793005u + 1442695040888963407u;
-		bytes[i] = (uint8_t)((state >> 40) & 0x3f);
-	}
-	return size;
-}
-
-static uint8_t buffer[LARGE + 64];
-static uint8_t expected[LARGE + 64];
-
-static void add(struct cubby_ns *ns, uint64_t seed, uint64_t number,
-		uint64_t version)
-{
-	struct cubby_key key = key_of(seed, number);
-
-	must(cubby_add_bytes(ns, &key, buffer, fill(buffer, &key, version)),
-	     "add");
-}
-
-static void open_both(const char *path, struct cubby **ret_store,
-		      struct cubby_ns **ret_ns)
-{
-	must(cubby_open(path, CUBBY_CREATE, ret_store), "open");
-	must(cubby_ns_open(*ret_store, "power", ret_ns), "open namespace");
-}
-
-static int run_writer(const char *path, uint64_t seed)
-{
-	struct cubby_ns *ns;
-	struct cubby *store;
-	uint64_t random = seed;
-
-	open_both(path, &store, &ns);
-	for (uint64_t i = 0; i < SAFE; i++)
-		add(ns, seed, i, 0);
-	cubby_ns_close(ns);
-	cubby_close(store);
-	if (write(1, "steady\n", 7) != 7)
-		return 2;
-	open_both(path, &store, &ns);
-	for (uint64_t version = 1;; version++) {
-		uint64_t number;
-
-		random = random * 6364136223846793005u + 1442695040888963407u;
-		number = SAFE + (random >> 33) % KEYS;
-		if (version % 5 == 0) {
-			struct cubby_key key = key_of(seed, number);
-
-			must(cubby_delete(ns, &key), "delete");
-		} else {
-			add(ns, seed, number, version);
-		}
-	}
-}
-
-static int run_cut(const char *path)
-{
-	uint32_t flags = EXT4_SHUTDOWN_WITHOUT_LOG;
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || ioctl(fd, EXT4_IOC_SHUTDOWN, &flags) < 0) {
-		perror(path);
-		return 2;
-	}
-	return 0;
-}
-
-/* Returns true for a hit that is right; ends the program for a wrong one. */
-static bool is_there(struct cubby_ns *ns, const struct cubby_key *key)
-{
-	struct cubby_reader *reader;
-	uint64_t version = 0;
-	ssize_t size;
-	int r = cubby_get(ns, key, &reader);
-
-	if (r == -ENOENT || r == -EBADMSG)
-		return false;
-	must(r, "get");
-	size = cubby_reader_read(reader, buffer, sizeof(buffer));
-	cubby_reader_close(reader);
-	if (size == -EBADMSG)
-		return false;
-	must((int)size, "read");
-	if (size >= 40)
-		memcpy(&version, buffer + 32, sizeof(version));
-	if (size < 40 || fill(expected, key, version) != (size_t)size ||
-	    memcmp(buffer, expected, (size_t)size) != 0) {
-		printf("wrong bytes\n");
-		exit(1);
-	}
-	return true;
-}
-
-struct sums {
-	struct cubby_ns *ns;
-	uint64_t entries;
-	uint64_t raw;
-	uint64_t stored;
-	uint64_t misses;
+enum {
+	FULL_LEFT = 1 << 20, /* of a disk that is full */
+	WAIT_MAX_US = 40000, /* from the first operations to the cut */
+	START_MAX_US = 20000000,
+	POLL_US = 500,
 };
 
-static int count(void *cookie, const char *path, const struct cubby_attr *attr)
-{
-	struct sums *sums = cookie;
+static const char *device;
+static const char *disk;
+static const char *type;
+static uint64_t random_state;
+struct shared *shared;
 
-	(void)path;
-	sums->entries++;
-	sums->raw += attr->size;
-	sums->stored += attr->stored_size;
-	return 0;
+static unsigned below(unsigned limit)
+{
+	random_state =
+		random_state * 6364136223846793005u + 1442695040888963407u;
+	return (unsigned)(random_state >> 33) % limit;
 }
 
-static int read_one(void *cookie, const char *path,
-		    const struct cubby_attr *attr)
+void fail(const char *format, ...)
 {
-	struct sums *sums = cookie;
-	struct cubby_key key;
+	va_list list;
 
-	(void)attr;
-	must(cubby_key_parse(strrchr(path, '/') + 1, &key), path);
-	sums->misses += !is_there(sums->ns, &key);
-	return 0;
-}
-
-static void verify_totals(struct cubby *store, struct cubby_ns *ns,
-			  const char *when)
-{
-	struct sums sums = {.ns = ns};
-	struct cubby_stats stats;
-
-	must(cubby_list(ns, count, &sums), "list");
-	must(cubby_get_stats(store, &stats), "stats");
-	if (stats.entries == sums.entries && stats.raw_bytes == sums.raw &&
-	    stats.stored_bytes == sums.stored)
-		return;
-	printf("totals are wrong %s\n", when);
+	va_start(list, format);
+	printf("not ok - round %u, %s: ", shared->round, shared->scene);
+	vprintf(format, list);
+	printf("\n");
+	va_end(list);
 	exit(1);
 }
 
-static int run_verify(const char *path, uint64_t seed)
+static void must(bool is_right, const char *what)
 {
-	struct sums sums = {.entries = 0};
-	struct cubby_ns *ns;
-	struct cubby *store;
+	if (!is_right)
+		fail("%s: %s", what, strerror(errno));
+}
 
-	open_both(path, &store, &ns);
-	verify_totals(store, ns, "after the cut");
-	sums.ns = ns;
-	must(cubby_list(ns, read_one, &sums), "list");
-	/* Those in the index were safe with it; blobs may lack their bytes. */
-	for (uint64_t i = 0; i < SAFE; i++) {
-		struct cubby_key key = key_of(seed, i);
+static const char *path_of(const char *name)
+{
+	static char path[4096];
 
-		if (i % 4 != 3 && !is_there(ns, &key)) {
-			printf("entry %u was safe and is lost\n", (unsigned)i);
-			return 1;
-		}
+	(void)snprintf(path, sizeof(path), "%s/%s", disk, name);
+	return path;
+}
+
+/* ---------------------------------------------------------------- the disk */
+
+static void disk_mount(void)
+{
+	must(mount(device, disk, type, 0, NULL) == 0, "mount the disk");
+}
+
+/* A process that was killed may be on it for an instant more. */
+static void disk_unmount(void)
+{
+	for (int i = 0; umount2(disk, 0) != 0; i++) {
+		must(errno == EBUSY && i < 4000, "unmount the disk");
+		usleep(POLL_US);
 	}
-	for (uint64_t i = 0; i < 50; i++) {
-		struct cubby_key key = key_of(seed, 10000 + i);
+}
 
-		add(ns, seed, 10000 + i, 0);
-		if (!is_there(ns, &key)) {
-			printf("what was added after the cut is not there\n");
-			return 1;
-		}
+static void disk_cut(void)
+{
+	uint32_t flags = SHUTDOWN_WITHOUT_LOG;
+	int fd = open(disk, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	must(fd >= 0, "open the disk");
+	atomic_store(&shared->is_cut, true);
+	must(ioctl(fd, FS_IOC_SHUTDOWN, &flags) == 0, "cut");
+	close(fd);
+}
+
+/* Leave nearly no room; the file goes after the cut. */
+static void disk_fill(void)
+{
+	int fd = open(path_of("filler"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	struct statvfs found;
+	off_t size;
+
+	must(fd >= 0 && fstatvfs(fd, &found) == 0, "make the filler");
+	size = (off_t)(found.f_bavail * found.f_frsize) - FULL_LEFT;
+	if (size > 0)
+		must(posix_fallocate(fd, 0, size) == 0, "fill the disk");
+	close(fd);
+}
+
+/* ----------------------------------------------------------- other processes
+ */
+
+/* What runs at the same time on the same disk. */
+static pid_t start_other(void)
+{
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	while (pid == 0) {
+		int fd = open(path_of("other"), O_WRONLY | O_CREAT | O_CLOEXEC,
+			      0600);
+
+		if (fd < 0 ||
+		    pwrite(fd, "other", 5, (off_t)below(100000)) < 0 ||
+		    fsync(fd) < 0)
+			_exit(0);
+		close(fd);
 	}
-	verify_totals(store, ns, "after adding again");
-	printf("%u misses\n", (unsigned)sums.misses);
-	cubby_ns_close(ns);
-	cubby_close(store);
-	return 0;
+	return pid;
+}
+
+static pid_t start_daemon(const char *store, const char *mountpoint)
+{
+	struct stat before;
+	struct stat now;
+	pid_t pid;
+
+	must(stat(mountpoint, &before) == 0, mountpoint);
+	pid = fork();
+	must(pid >= 0, "fork");
+	if (pid == 0) {
+		execl(getenv("CUBBYFS"), "cubbyfs", store, mountpoint, "-f",
+		      "-o", "durable", (char *)NULL);
+		_exit(127);
+	}
+	for (int i = 0;; i++) {
+		if (stat(mountpoint, &now) == 0 && now.st_dev != before.st_dev)
+			return pid;
+		must(i * POLL_US < START_MAX_US, "cubbyfs mounts");
+		usleep(POLL_US);
+	}
+}
+
+static pid_t start_writer(const struct job *job)
+{
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (pid == 0)
+		writer_run(job); /* does not return */
+	return pid;
+}
+
+static void end(pid_t *pid)
+{
+	int status;
+
+	if (*pid <= 0)
+		return;
+	(void)kill(*pid, SIGKILL);
+	must(waitpid(*pid, &status, 0) == *pid, "wait");
+	*pid = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) != 0)
+		exit(1); /* it has said why */
+}
+
+/* Until each thread has done some operations. */
+static void wait_for_writers(unsigned threads)
+{
+	for (unsigned i = 0; i < threads; i++)
+		for (int n = 0; atomic_load(&shared->threads[i].count) < 3;
+		     n++) {
+			if (n * POLL_US > START_MAX_US)
+				fail("the writers did not begin");
+			usleep(POLL_US);
+		}
+}
+
+/* ------------------------------------------------------------------- a round
+ */
+
+struct scene {
+	const char *name;
+	bool is_durable;
+	bool has_other;	  /* something else is synced */
+	bool is_full;	  /* the disk is, and so the index */
+	bool is_killed;	  /* one of two writers, before the cut */
+	bool is_mounted;  /* the writer works on a mount */
+	unsigned threads; /* in each writer */
+};
+
+static const struct scene scenes[] = {
+	{.name = "fast", .threads = 1},
+	{.name = "durable", .is_durable = true, .threads = 1},
+	{.name = "fast, another fsync", .has_other = true, .threads = 1},
+	{.name = "durable, 3 threads", .is_durable = true, .threads = 3},
+	{.name = "fast, a killed writer", .is_killed = true, .threads = 1},
+	{.name = "durable, a killed writer",
+	 .is_durable = true,
+	 .is_killed = true,
+	 .threads = 1},
+	{.name = "fast, 3 threads, a killed writer, another fsync",
+	 .is_killed = true,
+	 .has_other = true,
+	 .threads = 3},
+	{.name = "durable mount",
+	 .is_durable = true,
+	 .is_mounted = true,
+	 .threads = 1},
+	{.name = "fast, full disk", .is_full = true, .threads = 1},
+	{.name = "durable, another fsync",
+	 .is_durable = true,
+	 .has_other = true,
+	 .threads = 1},
+	{.name = "fast, 3 threads", .threads = 3},
+	{.name = "durable, full disk",
+	 .is_durable = true,
+	 .is_full = true,
+	 .threads = 1},
+	{.name = "fast, again", .threads = 1},
+	{.name = "durable, 3 threads, a killed writer, another fsync",
+	 .is_durable = true,
+	 .is_killed = true,
+	 .has_other = true,
+	 .threads = 3},
+	{.name = "fast, full disk, a killed writer",
+	 .is_full = true,
+	 .is_killed = true,
+	 .threads = 1},
+	{.name = "durable mount, another fsync",
+	 .is_durable = true,
+	 .is_mounted = true,
+	 .has_other = true,
+	 .threads = 1},
+};
+enum { SCENE_COUNT = sizeof(scenes) / sizeof(scenes[0]) };
+
+static void run_round(const struct scene *scene, const char *mountpoint)
+{
+	unsigned writers = scene->is_killed ? 2 : 1;
+	struct job job = {.is_durable = scene->is_durable,
+			  .is_full = scene->is_full,
+			  .threads = scene->threads};
+	char store[4096];
+	pid_t pids[2] = {0, 0};
+	pid_t daemon = 0;
+	pid_t other = 0;
+
+	(void)snprintf(store, sizeof(store), "%s",
+		       path_of(scene->is_durable ? "durable" : "fast"));
+	job.path = scene->is_mounted ? mountpoint : store;
+	job.is_mounted = scene->is_mounted;
+	atomic_store(&shared->is_cut, false);
+	for (unsigned i = 0; i < THREADS_MAX; i++)
+		atomic_store(&shared->threads[i].count, 0);
+	disk_mount();
+	(void)unlink(path_of("filler"));
+	if (scene->is_full)
+		disk_fill();
+	if (scene->is_mounted)
+		daemon = start_daemon(store, mountpoint);
+	if (scene->has_other)
+		other = start_other();
+	for (unsigned i = 0; i < writers; i++) {
+		job.first = i * scene->threads;
+		pids[i] = start_writer(&job);
+	}
+	wait_for_writers(writers * scene->threads);
+	usleep(below(WAIT_MAX_US));
+	if (scene->is_killed) {
+		end(&pids[0]);
+		usleep(below(WAIT_MAX_US));
+	}
+	disk_cut();
+	end(&pids[0]);
+	end(&pids[1]);
+	end(&other);
+	if (daemon) {
+		(void)umount2(mountpoint, MNT_DETACH);
+		end(&daemon);
+	}
+	disk_unmount();
+	disk_mount();
+	(void)unlink(path_of("filler"));
+	job.path = store;
+	verify_run(&job);
+	disk_unmount();
+}
+
+static uint64_t now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec;
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
+	const char *mountpoint = getenv("POWER_CUT_MOUNT");
+	const bool has_daemon = getenv("CUBBYFS") && mountpoint;
+	unsigned rounds;
+	unsigned durable = 0;
+	uint64_t until;
 
-	if (argc == 4 && strcmp(argv[1], "write") == 0)
-		return run_writer(argv[2], seed);
-	if (argc == 3 && strcmp(argv[1], "cut") == 0)
-		return run_cut(argv[2]);
-	if (argc == 4 && strcmp(argv[1], "verify") == 0)
-		return run_verify(argv[2], seed);
-	return 2;
+	if (argc < 6)
+		return 2;
+	device = argv[1];
+	disk = argv[2];
+	type = argv[3];
+	rounds = (unsigned)strtoul(argv[4], NULL, 10);
+	random_state = strtoull(argv[5], NULL, 10);
+	until = argc > 6 ? now_s() + strtoull(argv[6], NULL, 10) : UINT64_MAX;
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		return 2;
+	while (shared->round < rounds && now_s() < until) {
+		const struct scene *scene =
+			&scenes[shared->round % SCENE_COUNT];
+
+		if (scene->is_mounted && !has_daemon)
+			scene = &scenes[1];
+		shared->scene = scene->name;
+		shared->round++;
+		durable += scene->is_durable;
+		run_round(scene, mountpoint);
+	}
+	printf("ok - %s: %u of %u power cuts, %u of them durable, %llu changes "
+	       "done, %llu lost in the fast mode: nothing wrong\n",
+	       type, shared->round, rounds, durable,
+	       (unsigned long long)shared->changes,
+	       (unsigned long long)shared->lost);
+	return 0;
 }
