@@ -22,6 +22,10 @@ enum {
  * only grows. What `safe` and the ones before it did must be seen after a cut,
  * or what one after it did. `seen` is the number of the content that was found
  * after the last cut, or 0, and `seen_at` was `begun` then.
+ *
+ * What returns when the cut has begun does not count as done: no program sees
+ * that of a power cut. XFS lets fsync(2) of a directory succeed for an instant
+ * after its shutdown, although the change is lost.
  */
 struct key_state {
 	_Atomic(uint32_t) begun;

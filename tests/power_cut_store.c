@@ -141,6 +141,8 @@ static int operate(const struct worker *worker, unsigned number)
 				   fill(bytes, worker->thread, number, op));
 	if (r < 0 && !may_fail(job, r))
 		fail("operation %u: %s", op, cubby_strerror(r));
+	if (r == 0 && atomic_load(&shared->is_cut))
+		r = -EIO; /* see key_state */
 	if (r < 0)
 		return r;
 	if (job->is_durable)
@@ -158,6 +160,8 @@ static int note_checkpoint(const struct worker *worker)
 
 	if (r < 0 && !may_fail(worker->job, r))
 		fail("checkpoint: %s", cubby_strerror(r));
+	if (r == 0 && atomic_load(&shared->is_cut))
+		r = -EIO;
 	for (unsigned i = 0; r == 0 && i < KEYS; i++)
 		if (!is_large(i))
 			atomic_store(&keys[i].safe, atomic_load(&keys[i].done));
