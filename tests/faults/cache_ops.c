@@ -120,6 +120,39 @@ static int add_noise(struct stage *stage)
 	return stage_add(stage, KEY5, NOISE);
 }
 
+/* Through a handle that waits for the disk. */
+static int add_durable(struct stage *stage, enum content content)
+{
+	int r = stage_open(stage, CUBBY_DURABLE);
+
+	if (r < 0)
+		return r;
+	r = stage_add(stage, KEY5, content);
+	stage_close(stage);
+	return r;
+}
+
+static int add_small_durable(struct stage *stage)
+{
+	return add_durable(stage, TINY_TOO);
+}
+
+static int add_blob_durable(struct stage *stage)
+{
+	return add_durable(stage, TEXT_TOO);
+}
+
+static int delete_durable(struct stage *stage)
+{
+	int r = stage_open(stage, CUBBY_DURABLE);
+
+	if (r < 0)
+		return r;
+	r = cubby_delete_name(stage->ns, KEY2);
+	stage_close(stage);
+	return r;
+}
+
 struct source {
 	enum content content;
 	size_t at;
@@ -341,6 +374,27 @@ const struct op cache_ops[] = {
 	 .scene = SCENE_USUAL,
 	 .run = add_noise,
 	 .changed = {{"ns/" KEY5, NOISE, false}}},
+	/* What the disk refuses in the end is taken away again, but for a disk
+	 * that takes nothing at all; see core/store/durable.h. */
+	{.name = "add_small_durable",
+	 .scene = SCENE_USUAL,
+	 .opens_itself = true,
+	 .run = add_small_durable,
+	 .prepared = {{"ns/" KEY5, TINY_TOO, true}},
+	 .changed = {{"ns/" KEY5, TINY_TOO, false}}},
+	{.name = "add_blob_durable",
+	 .scene = SCENE_USUAL,
+	 .opens_itself = true,
+	 .also = -EIO,
+	 .run = add_blob_durable,
+	 .prepared = {{"ns/" KEY5, TEXT_TOO, true}},
+	 .changed = {{"ns/" KEY5, TEXT_TOO, false}}},
+	{.name = "delete_durable",
+	 .scene = SCENE_USUAL,
+	 .opens_itself = true,
+	 .run = delete_durable,
+	 .prepared = {{"ns/" KEY2, TEXT, true}},
+	 .changed = {{"ns/" KEY2, NOTHING, false}}},
 	{.name = "add_stream",
 	 .scene = SCENE_USUAL,
 	 .run = add_stream,
