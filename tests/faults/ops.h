@@ -21,6 +21,7 @@ struct op {
 			    */
 	bool names_early;  /* a file has its name before the commit: who cannot
 			    * look again after it leaves the file */
+	bool may_stay;	   /* the change, when more than one call fails */
 	int also;	   /* an error that it may give for another one */
 	unsigned leavings; /* files that may be left over in any case */
 	/* May be NULL. Without faults; it must succeed. */

@@ -114,6 +114,12 @@ static bool is_full(void)
 	return false;
 }
 
+/* Is there no way to take back what has been done? */
+static bool is_persistent(void)
+{
+	return now_plan->faults[0].times > 1 || now_plan->faults[1].at != 0;
+}
+
 static void allow_eviction(struct facts *facts)
 {
 	for (size_t i = 0; i < facts->count; i++) {
@@ -133,6 +139,12 @@ static struct facts facts_after(const struct op *op, bool success)
 		facts_set(&facts, &op->prepared[i]);
 	for (int i = 0; success && i < CHANGES_MAX; i++)
 		facts_set(&facts, &op->changed[i]);
+	if (!success && op->may_stay && is_persistent()) {
+		struct fact fact = op->changed[0];
+
+		fact.is_maybe = true;
+		facts_set(&facts, &fact);
+	}
 	if (is_full())
 		allow_eviction(&facts);
 	return facts;
