@@ -5,7 +5,7 @@
 # see power_cut.c. The file system is in memory, so that a sync costs no disk,
 # and the quick form has 60 seconds.
 #
-#   power_cut.sh [EXT4_ROUNDS [XFS_ROUNDS]]
+#   power_cut.sh [EXT4_ROUNDS [XFS_ROUNDS]]   as many, whatever it takes
 set -euo pipefail
 
 seconds=60

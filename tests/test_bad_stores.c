@@ -137,7 +137,9 @@ Test(bad_stores, unknown_flags_and_both_flags_are_refused)
 
 	MUST_BE(cubby_open(path, CUBBY_CREATE | CUBBY_READ_ONLY, &store),
 		-EINVAL);
-	MUST_BE(cubby_open(path, 4, &store), -EINVAL);
+	MUST_BE(cubby_open(path, CUBBY_DURABLE | CUBBY_READ_ONLY, &store),
+		-EINVAL);
+	MUST_BE(cubby_open(path, 8, &store), -EINVAL);
 	MUST_BE(cubby_open(path, 1U << 31, &store), -EINVAL);
 	MUST(store == NULL);
 	free(path);

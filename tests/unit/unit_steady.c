@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -252,5 +253,55 @@ Test(steady, the_distance_to_the_last_checkpoint_is_bounded)
 	for (unsigned i = 0; i < 500; i++) {
 		cr_assert_eq(change(opened, 10 + i, true), 0);
 		cr_assert_leq(index_version(opened) - steady_version(), 16);
+	}
+}
+
+Test(steady, a_durable_commit_is_on_the_disk_when_it_returns)
+{
+	cr_assert_eq(change(opened, 10, true), 0);
+	cr_assert_eq(change(opened, 11, true), 0);
+	cr_expect_lt(steady_version(), index_version(opened));
+	index_set_durable(opened);
+	for (unsigned i = 0; i < 20; i++) {
+		cr_assert_eq(change(opened, 20 + i, true), 0);
+		cr_assert_eq(steady_version(), index_version(opened));
+	}
+	cr_expect_eq(index_verify_durable(opened), 0);
+}
+
+enum { ADDERS = 8, ADDS = 40 };
+
+/* Adds, and returns how many were not on the disk then. */
+static void *add_durably(void *arg)
+{
+	const uint64_t first = *(const uint64_t *)arg;
+	uintptr_t late = 0;
+
+	for (uint64_t i = 0; i < ADDS; i++) {
+		/* The own commit comes after all of now. */
+		uint64_t before = index_version(opened);
+
+		late += change(opened, first + i, true) != 0 ||
+			steady_version() <= before;
+	}
+	return (void *)late;
+}
+
+Test(steady, durable_commits_of_threads_are_all_on_the_disk)
+{
+	pthread_t threads[ADDERS];
+	uint64_t firsts[ADDERS];
+	void *late;
+
+	index_set_durable(opened);
+	for (unsigned i = 0; i < ADDERS; i++) {
+		firsts[i] = 1000 * (i + 1);
+		cr_assert_eq(pthread_create(&threads[i], NULL, add_durably,
+					    &firsts[i]),
+			     0);
+	}
+	for (unsigned i = 0; i < ADDERS; i++) {
+		cr_assert_eq(pthread_join(threads[i], &late), 0);
+		cr_expect_null(late);
 	}
 }
