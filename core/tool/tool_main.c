@@ -188,7 +188,8 @@ static int store_open(struct tool_call *call, enum tool_access access)
 	unsigned flags = access == TOOL_CREATE ? CUBBY_CREATE : 0;
 	int r;
 
-	if (tool_option_value(call->given, "--durable"))
+	if (access == TOOL_CREATE &&
+	    tool_option_value(call->given, "--durable"))
 		flags |= CUBBY_DURABLE;
 	r = cubby_open(call->store_path, flags, &call->store);
 	if (access == TOOL_READ && (r == -EROFS || r == -EACCES)) {
