@@ -307,7 +307,7 @@ static void destroy(struct index *index)
 	sys_close(&index->watch_fd);
 	free(index->path);
 	free(index->watches_path);
-	pthread_mutex_destroy(&index->steady_lock);
+	pace_done(index);
 	pthread_mutex_destroy(&index->lock);
 	free(index);
 }
@@ -353,7 +353,7 @@ static int make(const char *path, bool read_only, bool format,
 	if (!index)
 		return -ENOMEM;
 	pthread_mutex_init(&index->lock, NULL);
-	pthread_mutex_init(&index->steady_lock, NULL);
+	pace_init(index);
 	keeper_init(index);
 	index->references = 1;
 	index->generation = fork_generation;

@@ -68,6 +68,10 @@ struct index {
 	_Atomic(unsigned) commits_max; /* so many are due for a checkpoint */
 	_Atomic(bool) is_durable;      /* each commit waits for one */
 	_Atomic(int) steady_error;     /* of the last checkpoint, or 0 */
+	pthread_mutex_t settling_lock; /* guards is_settling; no other is taken
+					  under it */
+	pthread_cond_t settled;
+	bool is_settling; /* a thread takes a checkpoint for all who wait */
 	bool is_doubtful; /* what a sync has lost: see steady.c; steady_lock */
 	struct keeper keeper;
 	_Atomic(bool) is_tight;	       /* the file could not be made longer */

@@ -79,14 +79,43 @@ static void wait_for_all(struct index *index, unsigned count)
 	pthread_mutex_unlock(&index->steady_lock);
 }
 
-/* Who has the lock takes a checkpoint for all who have committed by then; of
- * those who wait for it, most find theirs on the disk. */
+void pace_init(struct index *index)
+{
+	pthread_mutex_init(&index->steady_lock, NULL);
+	pthread_mutex_init(&index->settling_lock, NULL);
+	pthread_cond_init(&index->settled, NULL);
+}
+
+void pace_done(struct index *index)
+{
+	pthread_cond_destroy(&index->settled);
+	pthread_mutex_destroy(&index->settling_lock);
+	pthread_mutex_destroy(&index->steady_lock);
+}
+
+/*
+ * One thread takes a checkpoint for all who have committed by then; the others
+ * wait for its end, and most find theirs on the disk. They do not just wait for
+ * steady_lock: who had it last gets it again before anybody has woken up.
+ */
 static void settle(struct index *index, uint64_t version)
 {
-	pthread_mutex_lock(&index->steady_lock);
-	if (index->steady_version < version)
-		IGNORE(steady_checkpoint_alone(index, true)); /* noted there */
-	pthread_mutex_unlock(&index->steady_lock);
+	pthread_mutex_lock(&index->settling_lock);
+	while (index->steady_version < version && index->is_settling)
+		pthread_cond_wait(&index->settled, &index->settling_lock);
+	if (index->steady_version < version) {
+		index->is_settling = true;
+		pthread_mutex_unlock(&index->settling_lock);
+		pthread_mutex_lock(&index->steady_lock);
+		if (index->steady_version < version)
+			/* What fails is noted there. */
+			IGNORE(steady_checkpoint_alone(index, true));
+		pthread_mutex_unlock(&index->steady_lock);
+		pthread_mutex_lock(&index->settling_lock);
+		index->is_settling = false;
+		pthread_cond_broadcast(&index->settled);
+	}
+	pthread_mutex_unlock(&index->settling_lock);
 }
 
 void steady_committed(struct index *index, uint64_t version)

@@ -61,6 +61,10 @@ CUBBY_MUST_CHECK int steady_tend(struct index *index, bool is_late);
  * before the environment is closed. */
 void steady_close(struct index *index);
 
+/* The locks of an index; see pace.c. */
+void pace_init(struct index *index);
+void pace_done(struct index *index);
+
 /* For pace.c, with steady_lock held: take a checkpoint (without `wait`, -EAGAIN
  * while another process is at it); end the pin; has another process one? */
 CUBBY_MUST_CHECK int steady_checkpoint_alone(struct index *index, bool wait);
