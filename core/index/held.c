@@ -6,6 +6,7 @@
 
 #include "base/base.h"
 #include "index/displaced.h"
+#include "index/environment.h"
 #include "index/held.h"
 #include "index/lmdb_index.h"
 #include "sys/sys.h"
@@ -159,9 +160,13 @@ int held_settle(struct held *held, struct index *index)
 
 	if (atomic_load(&held->region->looker) <= index_version(index))
 		return 0;
-	r = mdb_txn_begin(index->env, NULL, 0, &barrier);
+	environment_enter(index);
+	r = environment_is_there(index)
+		    ? mdb_txn_begin(index->env, NULL, 0, &barrier)
+		    : MDB_PANIC;
 	if (r == 0)
 		mdb_txn_abort(barrier);
+	environment_leave(index);
 	return lmdb_error(r);
 }
 

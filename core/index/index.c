@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The environment and its transactions: everything about LMDB that is a trap.
+ * Transactions, and who shares an environment (which is in environment.c):
+ * everything about LMDB that is a trap.
  *
  *  1. One environment per process and path: the registry hands out the one
  *     that is open. Opened twice, the closing of one would drop the other's
@@ -27,6 +28,7 @@
 #include <sys/stat.h>
 
 #include "base/base.h"
+#include "index/environment.h"
 #include "index/extent.h"
 #include "index/held.h"
 #include "index/keeper.h"
@@ -36,19 +38,10 @@
 #include "sys/sys.h"
 
 enum {
-	FILE_MODE = 0600,
-	READERS_MAX = 1024,
 	/* Pages that a commit with an add and an eviction takes out of use
 	 * until the next checkpoint: measured, the largest case. */
 	COMMIT_BYTES = 112 * 1024,
 };
-
-/* What may be mapped; where address space is limited, less is tried. */
-static const size_t map_size_max = sizeof(size_t) > 4 ? (size_t)1 << 37
-						      : (size_t)1 << 29;
-static const size_t map_size_min = (size_t)1 << 28;
-
-static const char tree_name[] = "tree";
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct index *registry; /* guarded by registry_lock */
@@ -78,7 +71,7 @@ unsigned index_fork_generation(void)
 
 /* ------------------------------------------------------------ transactions */
 
-int index_read(struct index *index, struct index_txn **ret_txn)
+static int read_once(struct index *index, struct index_txn **ret_txn)
 {
 	struct index_txn *txn = NULL;
 	int r;
@@ -113,6 +106,20 @@ int index_read(struct index *index, struct index_txn **ret_txn)
 	}
 	*ret_txn = txn;
 	return 0;
+}
+
+int index_read(struct index *index, struct index_txn **ret_txn)
+{
+	int r;
+
+	do {
+		environment_enter(index);
+		r = environment_is_there(index) ? read_once(index, ret_txn)
+						: -EIO;
+		if (r < 0)
+			environment_leave(index);
+	} while (r == -EIO && environment_reopen(index));
+	return r;
 }
 
 /* With the lock of the writers held, the steady snapshot stays as protected as
@@ -151,7 +158,14 @@ int index_write(struct index *index, struct index_txn **ret_txn)
 	txn->index = index;
 	txn->is_write = true;
 	txn->watch_count = -1;
-	r = begin_protected(index, &txn->txn);
+	do {
+		environment_enter(index);
+		r = environment_is_there(index)
+			    ? begin_protected(index, &txn->txn)
+			    : -EIO;
+		if (r < 0)
+			environment_leave(index);
+	} while (r == -EIO && environment_reopen(index));
 	if (r < 0) {
 		free(txn);
 		return r;
@@ -175,8 +189,9 @@ int index_commit(struct index_txn *txn)
 		/* LMDB says so when the disk takes a part of a write only. */
 		atomic_store(&index->is_tight, true);
 		if (extent_is_full(index))
-			return -ENOSPC;
+			r = ENOSPC;
 	}
+	environment_leave(index);
 	return lmdb_error(r);
 }
 
@@ -205,46 +220,10 @@ void index_end(struct index_txn *txn)
 		mdb_txn_abort(txn->txn);
 		free(txn);
 	}
+	environment_leave(index);
 }
 
 /* ---------------------------------------------------------- open and close */
-
-/* LMDB leaves its file open for programs that this process executes, which
- * could write into the index. */
-static int keep_from_programs(struct index *index)
-{
-	int fd;
-	int r = lmdb_error(mdb_env_get_fd(index->env, &fd));
-
-	return r < 0 ? r : sys_close_on_exec(fd);
-}
-
-static int open_tables(struct index *index, bool format)
-{
-	struct index_txn txn = {.index = index, .is_write = !index->read_only};
-	unsigned flags = index->read_only ? MDB_RDONLY : 0;
-	int r = mdb_txn_begin(index->env, NULL, flags, &txn.txn);
-
-	if (r != 0)
-		return lmdb_error(r);
-	r = lmdb_error(mdb_dbi_open(txn.txn, NULL, 0, &index->meta));
-	if (r == 0)
-		r = meta_refuse_old(&txn);
-	/* MDB_INCOMPATIBLE and the like: a file of LMDB, but not ours */
-	if (r == 0)
-		r = lmdb_error(mdb_dbi_open(txn.txn, tree_name,
-					    format ? MDB_CREATE : 0,
-					    &index->tree));
-	if (r == 0)
-		r = format ? meta_format(&txn) : 0;
-	if (r == 0)
-		r = meta_verify(&txn);
-	if (r < 0) {
-		mdb_txn_abort(txn.txn);
-		return r;
-	}
-	return lmdb_error(mdb_txn_commit(txn.txn));
-}
 
 /* After going back, ids that were given out since then have left files behind,
  * and may be known elsewhere: go on far beyond them. */
@@ -259,42 +238,9 @@ static int skip_lost_ids(struct index *index)
 	return r < 0 ? r : index_commit(TAKE(txn));
 }
 
-static int open_env(struct index *index, const char *path)
-{
-	unsigned flags = MDB_NOTLS | MDB_NOSYNC | MDB_NORDAHEAD |
-			 (index->read_only ? MDB_RDONLY : 0);
-	size_t map_size = map_size_max;
-	int r;
-
-	for (;; map_size /= 2) {
-		r = mdb_env_create(&index->env);
-		if (r == 0)
-			r = mdb_env_set_maxdbs(index->env, 1);
-		if (r == 0)
-			r = mdb_env_set_maxreaders(index->env, READERS_MAX);
-		if (r == 0)
-			r = mdb_env_set_mapsize(index->env, map_size);
-		if (r == 0)
-			r = mdb_env_open(index->env, path, flags, FILE_MODE);
-		if (r == 0)
-			return 0;
-		/* LMDB demands this after a failed open. */
-		if (index->env)
-			mdb_env_close(index->env);
-		index->env = NULL;
-		if (r != ENOMEM || map_size <= map_size_min)
-			return lmdb_error(r);
-	}
-}
-
 static void destroy(struct index *index)
 {
-	while (index->pool_count > 0) {
-		struct index_txn *txn = index->pool[--index->pool_count];
-
-		mdb_txn_abort(txn->txn);
-		free(txn);
-	}
+	environment_drain(index);
 	/* A failed sync loses nothing but the promise to a power cut, which
 	 * close cannot report. */
 	keeper_done(index);
@@ -327,18 +273,10 @@ static int open_parts(struct index *index, const char *path, bool format)
 	went_back = r > 0;
 	if (r >= 0)
 		r = lmdb_verify_files(path);
-	if (r == 0)
-		r = open_env(index, path);
-	if (r == 0 && !index->read_only)
-		r = steady_begin(index);
-	if (r == 0)
-		r = keep_from_programs(index);
-	if (r == 0)
-		r = extent_verify(index);
 	if (r == 0 && !index->read_only)
 		r = held_begin(index, path);
 	if (r == 0)
-		r = open_tables(index, format);
+		r = environment_open(index, format);
 	if (r == 0 && went_back)
 		r = skip_lost_ids(index);
 	return r;
@@ -452,10 +390,11 @@ uint64_t index_set_pace(struct index *index, unsigned commits)
 
 uint64_t index_version(struct index *index)
 {
-	MDB_envinfo info;
+	MDB_envinfo info = {.me_last_txnid = 0};
 
-	if (mdb_env_info(index->env, &info) != 0)
-		return 0;
+	environment_enter(index);
+	(void)mdb_env_info(index->env, &info); /* fails when there is none */
+	environment_leave(index);
 	return info.me_last_txnid;
 }
 
@@ -463,10 +402,14 @@ uint64_t index_file_bytes(struct index *index)
 {
 	struct stat file;
 	int fd;
+	int r;
 
-	if (mdb_env_get_fd(index->env, &fd) != 0 || sys_fstat(fd, &file) < 0)
-		return 0;
-	return (uint64_t)file.st_blocks * 512;
+	environment_enter(index);
+	r = lmdb_error(mdb_env_get_fd(index->env, &fd));
+	if (r == 0)
+		r = sys_fstat(fd, &file);
+	environment_leave(index);
+	return r < 0 ? 0 : (uint64_t)file.st_blocks * 512;
 }
 
 int index_live_bytes(struct index_txn *txn, uint64_t *ret_bytes)
@@ -492,9 +435,12 @@ uint64_t index_bytes(struct index *index)
 {
 	MDB_envinfo info;
 	MDB_stat stat;
+	int r;
 
-	if (mdb_env_info(index->env, &info) != 0 ||
-	    mdb_env_stat(index->env, &stat) != 0)
-		return 0;
-	return (info.me_last_pgno + 1) * stat.ms_psize;
+	environment_enter(index);
+	r = mdb_env_info(index->env, &info);
+	if (r == 0)
+		r = mdb_env_stat(index->env, &stat);
+	environment_leave(index);
+	return r != 0 ? 0 : (info.me_last_pgno + 1) * stat.ms_psize;
 }

@@ -55,7 +55,9 @@ struct index {
 	unsigned references; /* guarded by the registry's lock */
 	unsigned generation; /* see index_fork_generation() */
 	bool read_only;
-	MDB_env *env;
+	MDB_env *env; /* see environment.h */
+	_Atomic(unsigned) users;
+	_Atomic(bool) is_reopening;
 	char *path;
 	char *watches_path;
 	int watch_fd; /* the files whose bytes are locked: see steady.c */

@@ -50,6 +50,7 @@
 #include <time.h>
 
 #include "base/base.h"
+#include "index/environment.h"
 #include "index/held.h"
 #include "index/keeper.h"
 #include "index/snapshot.h"
@@ -301,6 +302,8 @@ static int checkpoint(struct index *index)
 
 	if (!snapshot)
 		return -ENOMEM;
+	if (!environment_is_there(index))
+		return -EIO;
 	r = lmdb_error(mdb_txn_begin(index->env, NULL, 0, &lock));
 	if (r < 0)
 		return r;

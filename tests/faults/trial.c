@@ -199,9 +199,6 @@ static const char *aftermath(struct stage *stage, const struct op *op, int r,
 	struct facts facts = facts_after(op, r == 0);
 	const char *found = NULL;
 
-	/* Then LMDB refuses everything until it is opened anew. */
-	if (tally->lmdb_lost_meta)
-		stage_close(stage);
 	/* A draft is as it was, and its file is not of the index. */
 	if (r < 0 && stage->draft)
 		r = op->run(stage);
