@@ -8,7 +8,8 @@
  *   power_cut DEVICE DISK TYPE ROUNDS SEED [SECONDS]
  *
  * DEVICE holds a file system of TYPE and is not mounted; DISK is where to mount
- * it. Ends early, and says so, after SECONDS. One store of each kind lives on
+ * it. Ends early, and says so, after SECONDS, but not before each scene has
+ * been there. One store of each kind lives on
  * from cut to cut, in each of which one of them is written to, half of the time
  * the durable one. With CUBBYFS in the environment one cut in eight is of a
  * mount with -o durable.
@@ -345,7 +346,8 @@ int main(int argc, char **argv)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		return 2;
-	while (shared->round < rounds && now_s() < until) {
+	while (shared->round < rounds &&
+	       (shared->round < SCENE_COUNT || now_s() < until)) {
 		const struct scene *scene =
 			&scenes[shared->round % SCENE_COUNT];
 
