@@ -132,6 +132,7 @@ int cubby_open_plain(struct cubby *store, uint64_t id, int *ret_fd)
 struct listing {
 	struct cubby *store;
 	struct index_txn *txn;
+	uint64_t dir;
 	size_t left;
 	cubby_readdir_fn *fn;
 	void *cookie;
@@ -140,20 +141,21 @@ struct listing {
 /* Ends a listing that has reached its limit: no result of a callback. */
 static const int limit_reached = INT32_MIN;
 
+/* What a look-up would not find is left out. */
 static int list_name(void *cookie, const char *name, size_t size, uint64_t id)
 {
 	struct listing *listing = cookie;
-	char text[CUBBY_NAME_MAX + 1];
 	struct cubby_attr attr;
-	struct record record;
-	int r = nodes_get(listing->txn, id, &record);
+	struct node node;
+	int r = node_get(listing->txn, id, &node);
 
+	if (node_is_lost(r) ||
+	    (r == 0 && !node_has_name(&node, listing->dir, name, size)))
+		return 0;
 	if (r < 0)
-		return r == -ENOENT ? -EBADMSG : r;
-	memcpy(text, name, size);
-	text[size] = '\0';
-	tree_attr(listing->store, id, &record, &attr);
-	r = listing->fn(listing->cookie, text, &attr);
+		return r;
+	tree_attr(listing->store, id, &node.record, &attr);
+	r = listing->fn(listing->cookie, node.name, &attr);
 	if (r == 0 && --listing->left == 0)
 		r = limit_reached;
 	return r;
@@ -164,6 +166,7 @@ int cubby_readdir(struct cubby *store, uint64_t dir, const char *after,
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
 	struct listing listing = {.store = store,
+				  .dir = dir,
 				  .left = limit ? limit : SIZE_MAX,
 				  .fn = fn,
 				  .cookie = cookie};

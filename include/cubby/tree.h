@@ -112,7 +112,8 @@ typedef int cubby_readdir_fn(void *cookie, const char *name,
 /*
  * List the directory `dir` in the order of names byte by byte, from the first
  * name greater than `after` ("" for all). `limit` is how many names at the
- * most (0: all). The whole call sees one instant.
+ * most (0: all). The whole call sees one instant. Names that lead to a damaged
+ * node, or to one of a newer version, are left out.
  * Returns 0, -ENOENT, -ENOTDIR, what `fn` returned, or a common error.
  */
 CUBBY_API CUBBY_MUST_CHECK int cubby_readdir(struct cubby *store, uint64_t dir,

@@ -15,6 +15,7 @@
 #include "base/base.h"
 #include "box.h"
 #include "cubby/manage.h"
+#include "cubby/tree.h"
 #include "index/lmdb_index.h"
 #include "index/meta.h"
 #include "index/nodes.h"
@@ -149,6 +150,70 @@ static void newer_records(void)
 	MUST_BE(get(&scene, 0), 0);
 	scene_free(&scene);
 	printf("ok - what looks newer can be replaced and deleted\n");
+}
+
+/* ---------------------------------------------------------------- listing */
+
+/* Counts the names that are listed; each can be looked up. */
+static int count_listed(void *cookie, const char *name,
+			const struct cubby_attr *attr)
+{
+	unsigned *count = cookie;
+
+	MUST_BE(attr->kind, CUBBY_ENTRY);
+	MUST_BE(attr->size, SIZE);
+	MUST(strlen(name) == 64);
+	++*count;
+	return 0;
+}
+
+static unsigned listed(const struct scene *scene)
+{
+	unsigned count = 0;
+
+	MUST_DO(cubby_readdir(scene->box.store, scene->dir, "", 0, count_listed,
+			      &count));
+	return count;
+}
+
+/* Change one byte of the record of entry `i`. */
+static void damage_record(const struct scene *scene, unsigned i, size_t at)
+{
+	uint8_t key[8];
+	uint8_t *bytes;
+	size_t size;
+
+	put_be64(key, box_attr(&scene->box, name_of(i)).id);
+	bytes = take(scene, TABLE_NODES, key, 8, &size);
+	bytes[at == SIZE_MAX ? size - 1 : at] ^= 0x80;
+	put(scene, TABLE_NODES, key, 8, bytes, size);
+	free(bytes);
+}
+
+static void listing(void)
+{
+	/* The kind, a newer version's, the parent, and the last of the name. */
+	static const size_t spots[] = {0, 3, 8, SIZE_MAX};
+	struct index_txn *txn;
+	struct scene scene;
+
+	scene_new(&scene);
+	for (unsigned i = 1; i <= ARRAY_SIZE(spots) + 2; i++)
+		MUST_DO(add(&scene, i));
+	MUST_BE(listed(&scene), ARRAY_SIZE(spots) + 3);
+	for (unsigned i = 0; i < ARRAY_SIZE(spots); i++) {
+		damage_record(&scene, i + 1, spots[i]);
+		MUST_BE(listed(&scene), ARRAY_SIZE(spots) + 2 - i);
+	}
+	/* A name without a node. */
+	MUST_DO(index_write(scene.index, &txn));
+	MUST_DO(names_put(txn, scene.dir, name_of(70), 64, UINT32_MAX));
+	MUST_DO(index_commit(txn));
+	MUST_BE(listed(&scene), 3);
+	MUST_BE(get(&scene, 0), 0);
+	MUST_BE(get(&scene, ARRAY_SIZE(spots) + 1), 0);
+	scene_free(&scene);
+	printf("ok - what cannot be looked up is left out of a listing\n");
 }
 
 /* ------------------------------------------------------- eviction order */
@@ -341,10 +406,11 @@ int main(void)
 {
 	const char *deep = getenv("DEEP");
 
-	printf("1..5\n");
+	printf("1..6\n");
 	if (access("/dev/shm", W_OK) == 0)
 		MUST(setenv("TMPDIR", "/dev/shm", 1) == 0);
 	newer_records();
+	listing();
 	eviction(true);
 	eviction(false);
 	ring();
