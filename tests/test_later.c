@@ -240,6 +240,40 @@ Test(later, damage_found_while_compressing_is_a_miss)
 	box_close(&box);
 }
 
+/* The raw file is damaged when the entry is no longer read from there. */
+Test(later, damage_of_what_was_replaced_does_not_hurt_the_entry)
+{
+	const size_t size = 5000000; /* its file is kept open */
+	uint8_t *data = sample_new(SAMPLE_TEXT, 1, size);
+	struct cubby_reader *reader;
+	char *blobs, *file;
+	uint8_t *got = malloc(size);
+	struct box box;
+	int fd;
+
+	MUST(got != NULL);
+	box_new(&box, "");
+	blobs = text_new("%s/blobs", box.path);
+	MUST_DO(cubby_later_begin(box.store, room));
+	add(&box, 1, data, size);
+	MUST_DO(cubby_open_entry(box.store, box_attr(&box, name_of(1)).id,
+				 &reader));
+	MUST_BE(files_below(blobs, &file, 1), 1);
+	fd = open(file, O_WRONLY | O_CLOEXEC);
+	run_all(&box);
+	MUST_BE(pwrite(fd, "damage", 6, 2000000), 6);
+	MUST(close(fd) == 0);
+	MUST_BE(cubby_reader_pread(reader, got, size, 0), -EBADMSG);
+	cubby_reader_close(reader);
+	MUST(box_has(&box, name_of(1), data, size));
+	MUST_BE(box_stats(&box).quarantined, 0);
+	free(file);
+	free(blobs);
+	free(got);
+	free(data);
+	box_close(&box);
+}
+
 struct readers {
 	struct box *box;
 	const uint8_t *data;

@@ -46,14 +46,17 @@ static void keep(struct update *update, uint64_t id,
 	}
 }
 
-/* The entry `id`, if this very node still has its name: it may have been
- * replaced by a good one meanwhile. Returns 0, or -ENOENT. */
-static int find(struct update *update, uint64_t id, struct node *ret_node)
+/* The entry `id`, if this very node still has its name and the bytes that were
+ * seen: a good one may have replaced it meanwhile, or its bytes may have been
+ * compressed. Returns 0, or -ENOENT. */
+static int find(struct update *update, uint64_t id, const struct record *seen,
+		struct node *ret_node)
 {
 	uint64_t found;
 	int r = node_get(update->txn, id, ret_node);
 
-	if (r == 0 && ret_node->record.kind != CUBBY_ENTRY)
+	if (r == 0 && (ret_node->record.kind != CUBBY_ENTRY ||
+		       !check_equal(&ret_node->record.check, &seen->check)))
 		return -ENOENT;
 	if (r == 0)
 		r = names_get(update->txn, ret_node->record.parent,
@@ -62,14 +65,15 @@ static int find(struct update *update, uint64_t id, struct node *ret_node)
 	return r == 0 && found != id ? -ENOENT : r;
 }
 
-void quarantine_entry(struct cubby *store, uint64_t id)
+void quarantine_entry(struct cubby *store, uint64_t id,
+		      const struct record *seen)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	struct node node;
 	int r = update_begin(store, &update);
 
 	if (r == 0)
-		r = find(&update, id, &node);
+		r = find(&update, id, seen, &node);
 	if (r < 0)
 		return;
 	keep(&update, id, &node.record);
@@ -80,14 +84,14 @@ void quarantine_entry(struct cubby *store, uint64_t id)
 			&update)); /* the next reader tries again */
 }
 
-int quarantine_lost(struct cubby *store, uint64_t id)
+int quarantine_lost(struct cubby *store, uint64_t id, const struct record *seen)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	struct node node;
 	int r = update_begin(store, &update);
 
 	if (r == 0)
-		r = find(&update, id, &node);
+		r = find(&update, id, seen, &node);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	r = update_remove(&update, &node);

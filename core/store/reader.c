@@ -31,6 +31,7 @@ static const uint64_t no_frame = UINT64_MAX;
 struct cubby_reader {
 	struct cubby *store;
 	uint64_t id;
+	struct record record; /* by which it was opened; has no name */
 	uint64_t size;
 	enum codec codec;
 	unsigned level; /* of its compression, 0 if not known */
@@ -225,6 +226,8 @@ static int try_open(struct cubby_reader *reader)
 		return r;
 	if (record.kind != CUBBY_ENTRY)
 		return record.kind == CUBBY_DIRECTORY ? -EISDIR : -EINVAL;
+	reader->record = record;
+	reader->record.name = NULL;
 	reader->size = record.size;
 	reader->codec = record.codec;
 	if (record.place == PLACE_INDEX)
@@ -246,9 +249,16 @@ static bool is_unmoved(struct cubby_reader *reader)
 	       record.codec == reader->codec;
 }
 
-/* Without a consequence of damage. `*ret_is_lost`: its file is gone. */
+/* What is wrong with an entry that could not be opened. */
+struct damage {
+	bool is_lost;	    /* its file is gone */
+	struct record seen; /* without its name */
+};
+
+/* Without a consequence of damage. */
 static int open_entry(struct cubby *store, uint64_t id,
-		      struct cubby_reader **ret_reader, bool *ret_is_lost)
+		      struct cubby_reader **ret_reader,
+		      struct damage *ret_damage)
 {
 	struct cubby_reader *reader = calloc(1, sizeof(*reader));
 	int r;
@@ -265,8 +275,11 @@ static int open_entry(struct cubby *store, uint64_t id,
 	 * meanwhile, which happens once; otherwise the file has been lost. */
 	if (r == -ENOENT && !is_unmoved(reader))
 		r = try_open(reader);
-	*ret_is_lost = r == -ENOENT && is_unmoved(reader);
-	if (*ret_is_lost)
+	*ret_damage = (struct damage){
+		.is_lost = r == -ENOENT && is_unmoved(reader),
+		.seen = reader->record,
+	};
+	if (ret_damage->is_lost)
 		r = -EBADMSG;
 	if (r < 0) {
 		cubby_reader_close(reader);
@@ -279,13 +292,14 @@ static int open_entry(struct cubby *store, uint64_t id,
 int reader_open(struct cubby *store, uint64_t id,
 		struct cubby_reader **ret_reader)
 {
-	bool is_lost;
-	int r = open_entry(store, id, ret_reader, &is_lost);
+	struct damage damage;
+	int r = open_entry(store, id, ret_reader, &damage);
 
-	if (r == -EBADMSG && is_lost && quarantine_lost(store, id) == 0)
+	if (r == -EBADMSG && damage.is_lost &&
+	    quarantine_lost(store, id, &damage.seen) == 0)
 		return -ENOENT;
 	if (r == -EBADMSG)
-		quarantine_entry(store, id);
+		quarantine_entry(store, id, &damage.seen);
 	return r;
 }
 
@@ -442,8 +456,8 @@ int reader_verify(struct cubby *store, uint64_t id)
 {
 	SCOPED_FREE uint8_t *raw = malloc(FRAME_SIZE);
 	struct cubby_reader *reader = NULL;
-	bool is_lost;
-	int r = raw ? open_entry(store, id, &reader, &is_lost) : -ENOMEM;
+	struct damage damage;
+	int r = raw ? open_entry(store, id, &reader, &damage) : -ENOMEM;
 
 	for (uint64_t i = 0; r == 0 && i < reader->frame_count; i++)
 		r = decode(reader, i, raw);
@@ -469,7 +483,8 @@ ssize_t cubby_reader_pread(struct cubby_reader *reader, void *buffer,
 				      size - done);
 
 		if (n == -EBADMSG)
-			quarantine_entry(reader->store, reader->id);
+			quarantine_entry(reader->store, reader->id,
+					 &reader->record);
 		if (n < 0)
 			return n;
 		done += (size_t)n;

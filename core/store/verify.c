@@ -128,7 +128,7 @@ static int tell_of_file(struct verification *verification, uint64_t id,
 
 	if (verification->repairs) {
 		if (record->kind == CUBBY_ENTRY)
-			quarantine_entry(verification->store, id);
+			quarantine_entry(verification->store, id, record);
 		else
 			drop_plain(verification->store, id);
 		r = is_same(verification->store, id, record, other,
