@@ -264,7 +264,7 @@ static void later_run(void *job)
 	struct later *later = job;
 
 	source_flush(&later->v);
-	reply_result(later->req, move_run(&later->v));
+	reply_renamed(later->req, move_run(&later->v));
 	free(later);
 }
 
@@ -316,5 +316,5 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name,
 	}
 	if (r == 0)
 		r = move_run(&v);
-	reply_result(req, r);
+	reply_renamed(req, r);
 }

@@ -35,6 +35,14 @@ void reply_result(fuse_req_t req, int r)
 	fuse_reply_err(req, r < 0 ? reply_errno(r) : 0);
 }
 
+void reply_renamed(fuse_req_t req, int r)
+{
+	if (r == -EBADMSG)
+		fuse_reply_err(req, EBADMSG);
+	else
+		reply_result(req, r);
+}
+
 void reply_node(fuse_req_t req, const struct fuse_entry_param *e)
 {
 	struct mount *m = mount_of(req);

@@ -9,6 +9,9 @@
 
 /* Reply with the error `r`, a negative errno, or with success for 0. */
 void reply_result(fuse_req_t req, int r);
+/* The same of a rename, which may be refused with -EBADMSG: the content is not
+ * what the new name says. */
+void reply_renamed(fuse_req_t req, int r);
 
 /* Reply with a node of which a lookup has been counted; take that back when
  * the kernel does not get it. */

@@ -39,6 +39,20 @@ bool cubby_name_is_entry(const char *name)
 	return name_is_entry(name);
 }
 
+bool name_take_digest(const char *name, struct cubby_key *ret_digest)
+{
+	char text[CUBBY_KEY_TEXT_SIZE];
+
+	if (strspn(name, digits) != CUBBY_KEY_TEXT_SIZE - 1)
+		return false;
+	memcpy(text, name, CUBBY_KEY_TEXT_SIZE - 1);
+	name += CUBBY_KEY_TEXT_SIZE - 1;
+	if (*name != '\0' && strcmp(name, "-d") != 0)
+		return false;
+	text[CUBBY_KEY_TEXT_SIZE - 1] = '\0';
+	return cubby_key_parse(text, ret_digest) == 0;
+}
+
 int name_verify(const char *name, size_t size)
 {
 	if (size > CUBBY_NAME_MAX)

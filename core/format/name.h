@@ -16,6 +16,11 @@
  * "-" and 1 to 8 of [a-z0-9]? */
 bool name_is_entry(const char *name);
 
+/* The digest of its content that an entry name can stand for: 64 hex digits, by
+ * themselves or followed by "-d", as Go names outputs. Its "-a" names stand for
+ * what was done, not for content. False for all other names. */
+bool name_take_digest(const char *name, struct cubby_key *ret_digest);
+
 /* May a node have this name of `size` bytes? Returns 0, -EINVAL, or
  * -ENAMETOOLONG. */
 int name_verify(const char *name, size_t size);

@@ -21,6 +21,7 @@
 #include "base/base.h"
 #include "store/durable.h"
 #include "store/encoder.h"
+#include "store/figures.h"
 #include "store/room.h"
 #include "store/team.h"
 #include "sys/sys.h"
@@ -86,6 +87,7 @@ void encoder_done(struct encoder *encoder)
 	sys_close(&encoder->fd);
 	if (encoder->scratch)
 		scratch_put(TAKE(encoder->scratch));
+	digest_done(&encoder->digest);
 	free(TAKE(encoder->frames));
 }
 
@@ -300,6 +302,9 @@ int encoder_write(struct encoder *encoder, const void *data, size_t size)
 	if (r < 0)
 		return r;
 	encoder->size += size;
+	r = digest_take(&encoder->digest, data, size);
+	if (r < 0)
+		return r;
 	while (size > 0) {
 		/* A full frame goes out when more content comes. */
 		if (encoder->raw_size == FRAME_SIZE) {
@@ -358,6 +363,15 @@ int encoder_append_footer(int fd, struct footer *footer,
 	return 0;
 }
 
+int encoder_verify(struct encoder *encoder)
+{
+	int r = digest_verify(&encoder->digest);
+
+	if (r == -EBADMSG)
+		figures_refuse(encoder->store->figures);
+	return r;
+}
+
 int encoder_finish(struct encoder *encoder, const struct origin *origin,
 		   struct record *ret_record)
 {
@@ -365,9 +379,9 @@ int encoder_finish(struct encoder *encoder, const struct origin *origin,
 	struct footer footer;
 	const void *stored = NULL;
 	size_t size = 0;
-	int r = 0;
+	int r = encoder_verify(encoder);
 
-	if (encoder->raw_size > 0)
+	if (r == 0 && encoder->raw_size > 0)
 		r = encode_frame(encoder, encoder->scratch->raw,
 				 encoder->raw_size, &stored, &size);
 	if (r < 0)

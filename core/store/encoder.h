@@ -10,6 +10,7 @@
 #include "format/footer.h"
 #include "format/record.h"
 #include "index/nodes.h"
+#include "store/digest.h"
 #include "store/layout.h"
 #include "store/store.h"
 
@@ -36,8 +37,9 @@ struct encoder {
 	struct frame *frames;
 	uint64_t frame_count;
 	uint64_t frame_capacity;
-	int fd;		   /* of the blob file, or -1 */
-	bool is_published; /* the blob file belongs to a node */
+	struct digest digest; /* may be begun after init */
+	int fd;		      /* of the blob file, or -1 */
+	bool is_published;    /* the blob file belongs to a node */
 };
 
 /* Where an entry is published, kept in its footer. Both may be empty. */
@@ -53,9 +55,13 @@ void encoder_init(struct encoder *encoder, struct cubby *store, uint64_t id);
 CUBBY_MUST_CHECK int encoder_write(struct encoder *encoder, const void *data,
 				   size_t size);
 
+/* No more content; for who makes the stored bytes himself. Returns 0, or
+ * -EBADMSG, which is counted, when it is not what its name says. */
+CUBBY_MUST_CHECK int encoder_verify(struct encoder *encoder);
+
 /*
- * No more content. `*ret_record` is an entry's record without name and owner;
- * with PLACE_INDEX its bytes are encoder->stored.
+ * The same, and make the stored bytes. `*ret_record` is an entry's record
+ * without name and owner; with PLACE_INDEX its bytes are encoder->stored.
  */
 CUBBY_MUST_CHECK int encoder_finish(struct encoder *encoder,
 				    const struct origin *origin,

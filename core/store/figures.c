@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -63,6 +62,8 @@ struct file {
 			_Atomic(uint64_t) sample_next;
 			_Atomic(uint64_t) ghost_hits[CUBBY_GHOST_STEPS];
 			_Atomic(uint64_t) eviction_ages[CUBBY_AGE_STEPS];
+			_Atomic(uint64_t) refused;
+			struct scrub_figures scrub;
 		};
 		uint8_t head[HEAD_SIZE];
 	};
@@ -163,6 +164,17 @@ void figures_delete(struct figures *figures, uint64_t dir)
 {
 	if (figures)
 		add(&row_of(figures, dir)->deletes, 1);
+}
+
+void figures_refuse(struct figures *figures)
+{
+	if (figures)
+		add(&file_of(figures)->refused, 1);
+}
+
+struct scrub_figures *figures_scrub(struct figures *figures)
+{
+	return figures ? &file_of(figures)->scrub : NULL;
 }
 
 /* The place of a key, or NULL when it is not in the sample. */
@@ -333,6 +345,29 @@ int cubby_get_figures(struct cubby *store, struct cubby_figures *ret_figures,
 			(i > 0 ? ret_what_if->ghost_hits[i - 1] : 0);
 	for (int i = 0; ret_what_if && i < CUBBY_AGE_STEPS; i++)
 		ret_what_if->eviction_ages[i] = file->eviction_ages[i];
+	return 0;
+}
+
+int cubby_get_checks(struct cubby *store, struct cubby_checks *ret_checks)
+{
+	struct file *file = file_of(store->figures);
+	int r = store_verify_writable(store);
+
+	if (r < 0)
+		return r;
+	*ret_checks = (struct cubby_checks){.refused = 0};
+	if (file)
+		*ret_checks = (struct cubby_checks){
+			.refused = file->refused,
+			.scrub_rounds = file->scrub.rounds,
+			.scrub_begun_s = (int64_t)file->scrub.begun_s,
+			.scrub_ended_s = (int64_t)file->scrub.ended_s,
+			.scrub_round_checked = file->scrub.round_checked,
+			.scrub_checked = file->scrub.checked,
+			.scrub_damaged = file->scrub.damaged,
+			.scrub_misnamed = file->scrub.misnamed,
+			.scrub_unreadable = file->scrub.unreadable,
+		};
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #ifndef CUBBY_FIGURES_H
 #define CUBBY_FIGURES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,6 +30,24 @@ void figures_hit(struct figures *figures, uint64_t dir, uint64_t size);
 void figures_miss(struct figures *figures, uint64_t dir, const char *name);
 void figures_add(struct figures *figures, uint64_t dir, uint64_t size);
 void figures_delete(struct figures *figures, uint64_t dir);
+
+/* An add whose content is not what its name says. */
+void figures_refuse(struct figures *figures);
+
+/* What scrubbing.c counts, and how far it is: see struct cubby_checks. */
+struct scrub_figures {
+	_Atomic(uint64_t) last_id; /* that was looked at in this round */
+	_Atomic(uint64_t) rounds;
+	_Atomic(uint64_t) begun_s;
+	_Atomic(uint64_t) ended_s;
+	_Atomic(uint64_t) round_checked;
+	_Atomic(uint64_t) checked;
+	_Atomic(uint64_t) damaged;
+	_Atomic(uint64_t) misnamed;
+	_Atomic(uint64_t) unreadable;
+};
+/* NULL without figures. */
+struct scrub_figures *figures_scrub(struct figures *figures);
 
 struct eviction {
 	uint64_t dir;

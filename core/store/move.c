@@ -12,11 +12,13 @@
 #include "cubby/tree.h"
 #include "format/name.h"
 #include "index/nodes.h"
+#include "store/digest.h"
 #include "store/draft.h"
 #include "store/durable.h"
 #include "store/figures.h"
 #include "store/node.h"
 #include "store/publish.h"
+#include "store/reader.h"
 #include "store/room.h"
 #include "store/tree.h"
 #include "store/walk.h"
@@ -150,6 +152,21 @@ static int verify_group(const struct move *move, struct update *update)
 	return r < 0 ? r : from == to ? 0 : -EXDEV;
 }
 
+/* Nor does it go to where its entries have to hash to their names, unless they
+ * had to before: nobody has checked them. */
+static int verify_rule(const struct move *move, struct update *update)
+{
+	enum cubby_content from;
+	enum cubby_content to;
+	int r = digest_rule(update->txn, move->node.id, &from);
+
+	if (r == 0)
+		r = digest_rule(update->txn, move->new_parent, &to);
+	if (r < 0 || from == to || to == CUBBY_CONTENT_NONE)
+		return r;
+	return -EXDEV;
+}
+
 static int move_node(struct move *move, struct record *ret_record)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
@@ -161,6 +178,8 @@ static int move_node(struct move *move, struct record *ret_record)
 			r = -EINVAL;
 		if (r == 0)
 			r = verify_group(move, &update);
+		if (r == 0)
+			r = verify_rule(move, &update);
 	}
 	if (r == 0)
 		r = update_insert(&update, move->new_parent, move->new_name,
@@ -171,6 +190,28 @@ static int move_node(struct move *move, struct record *ret_record)
 	if (r == 0)
 		*ret_record = move->node.record;
 	return r < 0 ? r : durable_verify(move->store);
+}
+
+/* An entry that gets another name, or another directory: may it? */
+static int verify_content(struct move *move)
+{
+	SCOPED_DIGEST struct digest digest = {.builder = NULL};
+	SCOPED_TXN struct index_txn *txn = NULL;
+	int r = index_read(move->store->index, &txn);
+
+	if (r == 0)
+		r = digest_begin(&digest, txn, move->new_parent,
+				 move->new_name);
+	index_end(TAKE(txn));
+	if (r < 0 || !digest.builder)
+		return r;
+	r = reader_verify(move->store, move->node.id, &digest);
+	if (r < 0)
+		return r;
+	r = digest_verify(&digest);
+	if (r == -EBADMSG)
+		figures_refuse(move->store->figures);
+	return r;
 }
 
 static int find(struct move *move)
@@ -199,7 +240,9 @@ static int rename_once(struct move *move, struct record *ret_record)
 		return publish(move, ret_record);
 	if (move->node.record.kind == CUBBY_ENTRY && !to_entry)
 		return unpublish(move, ret_record);
-	return move_node(move, ret_record);
+	if (move->node.record.kind == CUBBY_ENTRY)
+		r = verify_content(move);
+	return r < 0 ? r : move_node(move, ret_record);
 }
 
 int cubby_rename(struct cubby *store, uint64_t parent, const char *name,

@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "cubby/tree.h"
 #include "format/name.h"
+#include "index/addressed.h"
 #include "store/durable.h"
 #include "store/figures.h"
 #include "store/namespace.h"
@@ -220,6 +221,23 @@ static int insert(struct cubby_ns *ns, const char *name,
 		figures_add(ns->store->figures, directory, record->size);
 	free(ids.ids);
 	return r;
+}
+
+int namespace_begin_digest(struct cubby_ns *ns, const char *name,
+			   struct digest *digest)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	uint64_t directory;
+	int r = index_read(ns->store->index, &txn);
+
+	if (r == 0)
+		r = addressed_exist(txn);
+	if (r <= 0)
+		return r;
+	/* What is wrong with the path is said when the entry is published. */
+	if (walk_nearest(txn, ns->path, &directory) < 0)
+		return 0;
+	return digest_begin(digest, txn, directory, name);
 }
 
 int namespace_publish(struct cubby_ns *ns, const char *name,

@@ -15,6 +15,11 @@ struct cubby_ns {
 CUBBY_MUST_CHECK int namespace_verify(const struct cubby_ns *ns,
 				      const char *name);
 
+/* Begin the digest of an entry to be added as `name`. */
+CUBBY_MUST_CHECK int namespace_begin_digest(struct cubby_ns *ns,
+					    const char *name,
+					    struct digest *digest);
+
 /* Finish an encoder and publish what it made as `name`. */
 CUBBY_MUST_CHECK int namespace_publish(struct cubby_ns *ns, const char *name,
 				       struct encoder *encoder);

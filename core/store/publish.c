@@ -50,12 +50,13 @@ static int file_pays(int fd, uint64_t size)
 }
 
 /* Fill the frame table of raw content. */
-static int check_file(int fd, struct footer *footer)
+static int check_file(int fd, struct footer *footer, struct digest *digest)
 {
 	/* A smaller one than a frame's does not come from the kernel. */
 	SCOPED_FREE uint8_t *raw =
 		malloc(footer->size < FRAME_SIZE ? (size_t)footer->size + 1
 						 : FRAME_SIZE);
+	int r;
 
 	if (!raw)
 		return -ENOMEM;
@@ -69,6 +70,9 @@ static int check_file(int fd, struct footer *footer)
 			return -EIO; /* it has been truncated meanwhile */
 		footer->frames[i].stored_size = (uint32_t)size;
 		footer->frames[i].check = check_frame(footer->id, i, raw, size);
+		r = digest_take(digest, raw, size);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }
@@ -116,7 +120,10 @@ static int adopt(struct publication *publication, uint64_t id, uint64_t size,
 	if (!frames)
 		return -ENOMEM;
 	footer.frames = frames;
-	r = check_file(publication->draft_fd, &footer);
+	r = check_file(publication->draft_fd, &footer,
+		       &publication->encoder.digest);
+	if (r == 0)
+		r = encoder_verify(&publication->encoder);
 	if (r < 0)
 		return r;
 	publication->is_adopted = true;
@@ -252,6 +259,9 @@ int publication_from_draft(struct publication *publication, struct cubby *store,
 	encoder_init(&publication->encoder, store, id);
 	if (r == 0)
 		r = walk_path(txn, parent, path);
+	if (r == 0)
+		r = digest_begin(&publication->encoder.digest, txn, parent,
+				 name);
 	index_end(TAKE(txn));
 	if (r < 0)
 		return r;

@@ -452,15 +452,19 @@ static ssize_t read_some(struct cubby_reader *reader, uint64_t offset,
 	return r < 0 ? r : (ssize_t)size;
 }
 
-int reader_verify(struct cubby *store, uint64_t id)
+int reader_verify(struct cubby *store, uint64_t id, struct digest *digest)
 {
 	SCOPED_FREE uint8_t *raw = malloc(FRAME_SIZE);
 	struct cubby_reader *reader = NULL;
 	struct damage damage;
 	int r = raw ? open_entry(store, id, &reader, &damage) : -ENOMEM;
 
-	for (uint64_t i = 0; r == 0 && i < reader->frame_count; i++)
+	for (uint64_t i = 0; r == 0 && i < reader->frame_count; i++) {
 		r = decode(reader, i, raw);
+		if (r == 0)
+			r = digest_take(digest, raw,
+					footer_frame_size(reader->size, i));
+	}
 	cubby_reader_close(reader);
 	return r;
 }

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "store/digest.h"
 #include "store/store.h"
 
 /*
@@ -17,9 +18,10 @@
 CUBBY_MUST_CHECK int reader_open(struct cubby *store, uint64_t id,
 				 struct cubby_reader **ret_reader);
 
-/* Open the entry, and check and decode all of it. Changes nothing. Returns as
- * reader_open(). */
-CUBBY_MUST_CHECK int reader_verify(struct cubby *store, uint64_t id);
+/* Open the entry, check and decode all of it, and hand it to `digest`. Changes
+ * nothing. Returns as reader_open(), or an error of the digest. */
+CUBBY_MUST_CHECK int reader_verify(struct cubby *store, uint64_t id,
+				   struct digest *digest);
 
 /* The level that its content was compressed with, or 0 when that is not known.
  */

@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "cubby/tree.h"
+#include "index/addressed.h"
 #include "index/displaced.h"
 #include "index/held.h"
 #include "index/nodes.h"
@@ -341,6 +342,8 @@ int update_remove(struct update *update, const struct node *node)
 	if (r == 0 && node->record.kind == CUBBY_DIRECTORY) {
 		r = group_delete(update->txn, node->id);
 		r = r == -ENOENT ? 0 : r; /* it was no group */
+		if (r == 0)
+			r = addressed_delete(update->txn, node->id);
 	}
 	if (r == 0)
 		r = held_find(update->txn, node->id);

@@ -19,6 +19,7 @@
 #include "store/reader.h"
 #include "store/recount.h"
 #include "store/repair.h"
+#include "store/verify.h"
 #include "store/walk.h"
 #include "sys/sys.h"
 
@@ -95,33 +96,79 @@ static void drop_plain(struct cubby *store, uint64_t id)
 		IGNORE(update_commit(&update)); /* is looked at again */
 }
 
+/* What the entry must hash to, by the name that it has now. */
+static int begin_digest(struct cubby *store, uint64_t id, struct digest *digest)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+	struct node node;
+	int r = index_read(store->index, &txn);
+
+	if (r == 0)
+		r = node_get(txn, id, &node);
+	if (r < 0)
+		return r;
+	r = digest_begin(digest, txn, node.record.parent, node.name);
+	/* Cut off from the root: the count tells of it. */
+	return r == -ENOENT || r == -EBADMSG ? 0 : r;
+}
+
+static int look_at_entry(struct cubby *store, uint64_t id,
+			 enum cubby_finding *ret_finding)
+{
+	SCOPED_DIGEST struct digest digest = {.builder = NULL};
+	int r = begin_digest(store, id, &digest);
+
+	*ret_finding = CUBBY_FOUND_ENTRY;
+	if (r == 0)
+		r = reader_verify(store, id, &digest);
+	if (r == 0) {
+		*ret_finding = CUBBY_FOUND_CONTENT;
+		r = digest_verify(&digest);
+	}
+	/* What a newer version has written it has to verify. */
+	return r == -EPROTONOSUPPORT || r == -EISDIR || r == -EINVAL ? -ENOENT
+								     : r;
+}
+
 /* Returns 0, -EBADMSG, or -ENOENT for a node that is something else now. */
 static int look_at_file(struct cubby *store, uint64_t id,
-			const struct record *record)
+			const struct record *record,
+			enum cubby_finding *ret_finding)
 {
 	char path[LAYOUT_PATH_SIZE];
 	struct stat file;
 	int r;
 
-	if (record->kind == CUBBY_ENTRY) {
-		r = reader_verify(store, id);
-		/* What a newer version has written it has to verify. */
-		return r == -EPROTONOSUPPORT || r == -EISDIR || r == -EINVAL
-			       ? -ENOENT
-			       : r;
-	}
+	if (record->kind == CUBBY_ENTRY)
+		return look_at_entry(store, id, ret_finding);
+	*ret_finding = CUBBY_FOUND_PLAIN;
 	layout_draft(id, path);
 	r = sys_stat(store->dir_fd, path, &file);
 	return r == -ENOENT ? -EBADMSG : r;
 }
 
+int verify_node(struct cubby *store, uint64_t id, const struct record *record,
+		struct verdict *ret_verdict)
+{
+	int r = look_at_file(store, id, record, &ret_verdict->finding);
+
+	if (r != -EBADMSG)
+		return r;
+	r = is_same(store, id, record, ret_verdict->path,
+		    sizeof(ret_verdict->path));
+	if (r <= 0)
+		return r < 0 ? r : -ENOENT;
+	/* It may have been away for an instant: a rename. */
+	return look_at_file(store, id, record, &ret_verdict->finding);
+}
+
 static int tell_of_file(struct verification *verification, uint64_t id,
-			const struct record *record, const char *path)
+			const struct record *record,
+			const struct verdict *verdict)
 {
 	struct cubby_verify_step step = {
-		.finding = record->kind == CUBBY_ENTRY ? CUBBY_FOUND_ENTRY
-						       : CUBBY_FOUND_PLAIN,
-		.path = path,
+		.finding = verdict->finding,
+		.path = verdict->path,
 	};
 	char other[CUBBY_PATH_MAX + CUBBY_NAME_MAX + 2];
 	int r = 0;
@@ -142,21 +189,14 @@ static int look_at_node(void *cookie, uint64_t id, const struct record *record)
 {
 	struct verification *verification = cookie;
 	struct cubby_verify_step step = {.finding = CUBBY_FOUND_NOTHING};
-	char path[CUBBY_PATH_MAX + CUBBY_NAME_MAX + 2];
+	struct verdict verdict;
 	int r;
 
 	if (record->kind == CUBBY_DIRECTORY)
 		return 0;
-	r = look_at_file(verification->store, id, record);
-	if (r == -EBADMSG) {
-		r = is_same(verification->store, id, record, path,
-			    sizeof(path));
-		/* It may have been away for an instant: a rename. */
-		if (r > 0)
-			r = look_at_file(verification->store, id, record);
-		if (r == -EBADMSG)
-			return tell_of_file(verification, id, record, path);
-	}
+	r = verify_node(verification->store, id, record, &verdict);
+	if (r == -EBADMSG)
+		return tell_of_file(verification, id, record, &verdict);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	if (record->kind != CUBBY_ENTRY)

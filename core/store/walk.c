@@ -40,6 +40,11 @@ static int walk_down(struct index_txn *txn, const char **path, uint64_t *ret_id)
 	return 0;
 }
 
+int walk_nearest(struct index_txn *txn, const char *path, uint64_t *ret_id)
+{
+	return walk_down(txn, &path, ret_id);
+}
+
 int walk_find(struct index_txn *txn, const char *path, uint64_t *ret_id)
 {
 	uint64_t id;

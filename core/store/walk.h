@@ -16,6 +16,10 @@
 CUBBY_MUST_CHECK int walk_find(struct index_txn *txn, const char *path,
 			       uint64_t *ret_id);
 
+/* The same, or of what there is of it: the directory above what is missing. */
+CUBBY_MUST_CHECK int walk_nearest(struct index_txn *txn, const char *path,
+				  uint64_t *ret_id);
+
 /* Ids for directories to be made. They are got before the transaction, in which
  * none may be asked for. */
 struct walk_ids {

@@ -35,6 +35,11 @@ int cubby_writer_open_name(struct cubby_ns *ns, const char *name,
 	writer->ns = ns;
 	memcpy(writer->name, name, size);
 	encoder_init(&writer->encoder, ns->store, id);
+	r = namespace_begin_digest(ns, name, &writer->encoder.digest);
+	if (r < 0) {
+		cubby_writer_abort(writer);
+		return r;
+	}
 	*ret_writer = writer;
 	return 0;
 }

@@ -29,6 +29,7 @@ struct tool_call {
 	struct cubby *store;	/* NULL for a command without a store */
 	const char *store_path; /* as the user wrote it */
 	const char *operand;	/* what follows the store; NULL if left out */
+	const char *setting;	/* what follows that; NULL if left out */
 	bool json;
 	bool read_only; /* the store could not be opened otherwise */
 	const struct tool_given *given; /* for tool_option_value() */
@@ -45,6 +46,7 @@ int tool_add(const struct tool_call *call);
 int tool_get(const struct tool_call *call);
 int tool_delete(const struct tool_call *call);
 int tool_list(const struct tool_call *call);
+int tool_set(const struct tool_call *call);
 int tool_stats(const struct tool_call *call);
 int tool_key(const struct tool_call *call);
 int tool_limit(const struct tool_call *call);
@@ -59,6 +61,7 @@ extern const struct tool_manual tool_add_manual;
 extern const struct tool_manual tool_get_manual;
 extern const struct tool_manual tool_delete_manual;
 extern const struct tool_manual tool_list_manual;
+extern const struct tool_manual tool_set_manual;
 extern const struct tool_manual tool_stats_manual;
 extern const struct tool_manual tool_key_manual;
 extern const struct tool_manual tool_limit_manual;

@@ -19,6 +19,7 @@ enum tool_operand {
 	TOOL_OPERAND_NONE,
 	TOOL_OPERAND_OPTIONAL,
 	TOOL_OPERAND_REQUIRED,
+	TOOL_OPERAND_SETTING, /* one, and a setting after it: both optional */
 };
 
 struct tool_command {

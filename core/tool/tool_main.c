@@ -40,6 +40,9 @@ const struct tool_command tool_commands[] = {
 	{NULL, "limit", "STORE [DIRECTORY]", "print and set limits and quotas",
 	 tool_limit, &tool_limit_manual, TOOL_READ, TOOL_OPERAND_OPTIONAL,
 	 true},
+	{NULL, "set", "STORE [DIRECTORY [content=sha256|none]]",
+	 "check what is added against its name", tool_set, &tool_set_manual,
+	 TOOL_READ, TOOL_OPERAND_SETTING, true},
 	{NULL, "top", "STORE", "print what is largest, coldest, most used",
 	 tool_top, &tool_top_manual, TOOL_READ, TOOL_OPERAND_NONE, true},
 	{NULL, "report", "STORE -o FILE", "write a page with charts",
@@ -57,10 +60,12 @@ const struct tool_command tool_commands[] = {
 	 false},
 };
 
+enum { WORDS_MAX = 4 };
+
 /* The command line, taken apart. */
 struct line {
 	const struct tool_command *command; /* NULL while there is no word */
-	const char *words[3];		    /* the command and its operands */
+	const char *words[WORDS_MAX];	    /* the command and its operands */
 	int count;
 	struct tool_given given;
 	bool json;
@@ -107,7 +112,7 @@ static int word_take(struct line *line, const char *word)
 				"unknown command '%s'; see `cubby help`", word);
 		line->given.options = line->command->manual->options;
 	}
-	if (line->count == 3)
+	if (line->count == WORDS_MAX)
 		return tool_fail("one argument too many: '%s'; see `cubby %s "
 				 "--help`",
 				 word, line->command->name);
@@ -163,9 +168,13 @@ static int line_parse(char **argv, struct line *line)
 static int line_verify(const struct line *line)
 {
 	const struct tool_command *command = line->command;
+	const bool has_setting = command->operand == TOOL_OPERAND_SETTING;
 	int most = 1 + (command->access != TOOL_NO_STORE) +
-		   (command->operand != TOOL_OPERAND_NONE);
-	int least = most - (command->operand == TOOL_OPERAND_OPTIONAL);
+		   (command->operand != TOOL_OPERAND_NONE) + has_setting;
+	int least =
+		has_setting
+			? most - 2
+			: most - (command->operand == TOOL_OPERAND_OPTIONAL);
 
 	if (line->count < least)
 		return tool_fail("an argument is missing; usage: cubby %s %s",
@@ -206,6 +215,7 @@ static int line_run(const struct line *line)
 	struct tool_call call = {
 		.store_path = has_store ? line->words[1] : NULL,
 		.operand = line->words[has_store ? 2 : 1],
+		.setting = line->words[has_store ? 3 : 2],
 		.json = line->json,
 		.given = &line->given,
 	};

@@ -58,6 +58,8 @@ int tool_stats_read(const struct tool_call *call, bool directories,
 	if (r == 0 && stats.has_figures)
 		r = cubby_get_figures(call->store, &stats.figures,
 				      &stats.what_if);
+	if (r == 0 && stats.has_figures)
+		r = cubby_get_checks(call->store, &stats.checks);
 	if (r == 0 && directories && stats.has_figures)
 		r = tool_tally_init(call->store, "", &stats.tally);
 	if (r < 0)

@@ -15,6 +15,7 @@ struct tool_stats {
 	struct cubby_limits limits;
 	struct cubby_figures figures;
 	struct cubby_what_if what_if;
+	struct cubby_checks checks;
 	struct tool_tally tally;
 	bool has_figures; /* a store on a read-only disk gives none */
 };

@@ -18,6 +18,19 @@ static void print_figures(const struct cubby_figures *figures)
 	       figures->evictions, figures->bytes_in, figures->bytes_out);
 }
 
+static void print_checks(const struct cubby_checks *checks)
+{
+	printf(",\n\"refused\":%" PRIu64 ",\"scrub\":{\"rounds\":%" PRIu64
+	       ",\"begun_s\":%" PRId64 ",\"ended_s\":%" PRId64
+	       ",\n\"round_checked\":%" PRIu64 ",\"checked\":%" PRIu64
+	       ",\"damaged\":%" PRIu64 ",\"misnamed\":%" PRIu64
+	       ",\"unreadable\":%" PRIu64 "}",
+	       checks->refused, checks->scrub_rounds, checks->scrub_begun_s,
+	       checks->scrub_ended_s, checks->scrub_round_checked,
+	       checks->scrub_checked, checks->scrub_damaged,
+	       checks->scrub_misnamed, checks->scrub_unreadable);
+}
+
 static void print_ghosts(const struct tool_stats *stats)
 {
 	uint64_t limit = stats->limits.max_size;
@@ -86,6 +99,7 @@ void tool_stats_json(const struct tool_stats *stats)
 	}
 	putchar('{');
 	print_figures(&stats->figures);
+	print_checks(&stats->checks);
 	print_ghosts(stats);
 	print_ages(&stats->what_if);
 	print_tally(&stats->tally);

@@ -4,6 +4,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "tool/tool_format.h"
 #include "tool/tool_stats.h"
@@ -83,6 +84,32 @@ static void print_figures(const struct cubby_figures *figures)
 	line("deletes", tool_format_count(figures->deletes),
 	     "without evictions");
 	line("evictions", tool_format_count(figures->evictions), "");
+}
+
+static void print_checks(const struct cubby_checks *checks)
+{
+	const time_t ended = (time_t)checks->scrub_ended_s;
+	char about[128] = "not yet once through the store";
+	struct tm time;
+
+	if (checks->refused > 0)
+		line("refused", tool_format_count(checks->refused),
+		     "adds that did not hash to their names");
+	if (checks->scrub_begun_s == 0 && checks->scrub_rounds == 0)
+		return;
+	if (checks->scrub_rounds > 0 && localtime_r(&ended, &time))
+		(void)strftime(about, sizeof(about),
+			       "last once through the store on %F %H:%M",
+			       &time);
+	line("scrub", tool_format_count(checks->scrub_checked), about);
+	line("damaged", tool_format_count(checks->scrub_damaged),
+	     "found by it, put aside");
+	if (checks->scrub_misnamed > 0)
+		line("misnamed", tool_format_count(checks->scrub_misnamed),
+		     "found by it: see `cubby verify`");
+	if (checks->scrub_unreadable > 0)
+		line("unreadable", tool_format_count(checks->scrub_unreadable),
+		     "the disk gave an error");
 }
 
 static void print_ghosts(const struct tool_stats *stats)
@@ -194,6 +221,7 @@ void tool_stats_plain(const struct tool_stats *stats)
 		return;
 	}
 	print_figures(&stats->figures);
+	print_checks(&stats->checks);
 	print_ghosts(stats);
 	print_ages(&stats->what_if);
 	print_tally(&stats->tally);

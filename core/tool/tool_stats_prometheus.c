@@ -52,6 +52,23 @@ static const struct metric counters[] = {
 	{NULL, NULL, 0},
 };
 
+#define CHECKS(field) offsetof(struct cubby_checks, field)
+static const struct metric checks[] = {
+	{"cubby_refused_total", "Adds that did not hash to their names.",
+	 CHECKS(refused)},
+	{"cubby_scrub_rounds_total", "Times that the scrub saw all entries.",
+	 CHECKS(scrub_rounds)},
+	{"cubby_scrub_checked_total", "Entries that the scrub has checked.",
+	 CHECKS(scrub_checked)},
+	{"cubby_scrub_damaged_total", "Of these, damaged and put aside.",
+	 CHECKS(scrub_damaged)},
+	{"cubby_scrub_misnamed_total", "Of these, not what their names say.",
+	 CHECKS(scrub_misnamed)},
+	{"cubby_scrub_unreadable_total", "Of these, not to be read.",
+	 CHECKS(scrub_unreadable)},
+	{NULL, NULL, 0},
+};
+
 static uint64_t number_at(const void *object, size_t offset)
 {
 	return *(const uint64_t *)(const void *)((const char *)object + offset);
@@ -178,6 +195,14 @@ int tool_stats_prometheus(const struct tool_stats *stats)
 		print_one(name, "counter", metric->help,
 			  number_at(&stats->figures, metric->offset));
 	}
+	for (const struct metric *metric = checks;
+	     stats->has_figures && metric->name; metric++)
+		print_one(metric->name, "counter", metric->help,
+			  number_at(&stats->checks, metric->offset));
+	if (stats->has_figures && stats->checks.scrub_rounds > 0)
+		print_one("cubby_scrub_end_seconds", "gauge",
+			  "When the scrub last saw all entries, since 1970.",
+			  (uint64_t)stats->checks.scrub_ended_s);
 	if (stats->has_figures) {
 		print_ghosts(stats);
 		print_ages(&stats->what_if);

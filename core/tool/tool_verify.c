@@ -49,6 +49,8 @@ static const struct {
 	[CUBBY_FOUND_QUOTA] = {"wrong sum of a quota", "quota"},
 	[CUBBY_FOUND_TOTAL] = {"wrong total", "total"},
 	[CUBBY_FOUND_INDEX] = {"damaged index", "index"},
+	[CUBBY_FOUND_CONTENT] = {"content that is not what its name says",
+				 "content"},
 };
 
 static void verify_finding(struct verify *verify,

@@ -265,8 +265,9 @@ typedef ssize_t cubby_read_fn(void *cookie, void *buffer, size_t size);
  *
  * Returns 0, or -EFBIG for more than CUBBY_SIZE_MAX bytes, -ENOTDIR when a
  * part of the namespace's path is a file, -EISDIR when the name is a
- * directory, the error of `read`, -EINVAL when `read` returned more than it
- * was asked for, a common error, or one of write(2).
+ * directory, -EBADMSG for content that is not what its name says, where that is
+ * asked for (cubby_set_content()), the error of `read`, -EINVAL when `read`
+ * returned more than it was asked for, a common error, or one of write(2).
  *
  * Threads: one writer of the index at a time; the others wait, for some
  * microseconds, across all processes. Compression does not wait.

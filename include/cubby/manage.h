@@ -140,6 +140,54 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_trim(struct cubby *store,
 CUBBY_API CUBBY_MUST_CHECK int cubby_make_room(struct cubby *store,
 					       uint64_t bytes);
 
+/* --------------------------------------------------------------- content */
+
+#define CUBBY_CONTENTS_MAX 64 /* directories with a setting of their own */
+
+/* What the entries of a directory are named by. */
+enum cubby_content {
+	CUBBY_CONTENT_NONE = 0, /* anything: nothing is checked */
+	CUBBY_CONTENT_SHA256 = 1,
+};
+
+/*
+ * Say that entries in the directory, given by its path ("" is the root), and
+ * below it are named by a digest of their content, as in the `cas/` of Bazel,
+ * the `objects/` of Git LFS and the outputs of Go. With CUBBY_CONTENT_SHA256 an
+ * entry whose name is 64 hex digits, or these and "-d", must hash to these
+ * digits. Other names, as the "<digits>-a" of Go, are not checked.
+ *
+ * What does not hash to its name is not added, or renamed to that name: that
+ * gives -EBADMSG and is counted (struct cubby_checks). A directory is not moved
+ * to a place where this would begin to hold for it: -EXDEV. What is there
+ * already stays; cubby_verify() finds what does not match. An add that was
+ * begun before the setting was made may still go through.
+ *
+ * The nearest setting holds: that of the directory itself, else of the one
+ * above, and so on up to the root, which has none at first. It belongs to the
+ * directory, whatever that is renamed to, and ends with it.
+ *
+ * Returns 0, -ENOENT or -ENOTDIR for what is no directory, -EINVAL for a
+ * malformed path or an unknown content, -ENOSPC when CUBBY_CONTENTS_MAX have a
+ * setting, or a common error.
+ */
+CUBBY_API CUBBY_MUST_CHECK int cubby_set_content(struct cubby *store,
+						 const char *path,
+						 enum cubby_content content);
+
+/* What holds for a directory, whoever says so. Returns as above. */
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_get_content(struct cubby *store, const char *path,
+		  enum cubby_content *ret_content);
+
+typedef int cubby_content_fn(void *cookie, const char *path,
+			     enum cubby_content content);
+
+/* Visit the directories that have a setting of their own; the call must not use
+ * the library. Returns 0, what `fn` returned, or a common error. */
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_list_contents(struct cubby *store, cubby_content_fn *fn, void *cookie);
+
 /* --------------------------------------------------------------- figures */
 
 /*
@@ -163,6 +211,26 @@ enum {
 	CUBBY_GHOST_STEPS = 16, /* each a quarter of max_size */
 	CUBBY_AGE_STEPS = 32,
 };
+
+/*
+ * What was checked in the store, counted as the figures are. A round of the
+ * scrub (see cubby_scrub()) looks at all entries.
+ */
+struct cubby_checks {
+	uint64_t refused;	      /* adds: see cubby_set_content() */
+	uint64_t scrub_rounds;	      /* that were ended */
+	int64_t scrub_begun_s;	      /* the round now, since 1970; 0: never */
+	int64_t scrub_ended_s;	      /* the last that was ended; 0: none */
+	uint64_t scrub_round_checked; /* entries, in the round now */
+	uint64_t scrub_checked;	      /* in all rounds */
+	uint64_t scrub_damaged;	      /* of these: put into quarantine */
+	uint64_t
+		scrub_misnamed; /* not what their names say; left as they are */
+	uint64_t scrub_unreadable; /* that could not be read: not damaged */
+};
+
+CUBBY_API CUBBY_MUST_CHECK int
+cubby_get_checks(struct cubby *store, struct cubby_checks *ret_checks);
 
 /* Would a larger limit help? */
 struct cubby_what_if {

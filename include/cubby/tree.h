@@ -206,8 +206,11 @@ enum cubby_rename_flags {
  * On success `*ret_attr` is what has the new name.
  *
  * Returns 0, -ENOENT, -EEXIST, -EISDIR, -ENOTDIR, -ENOTEMPTY (as rename(2)),
- * -EINVAL for a directory into itself or unknown flags, -EFBIG, a common
- * error, or one of write(2). On failure the old name is as it was.
+ * -EINVAL for a directory into itself or unknown flags, -EFBIG, -EBADMSG for
+ * content that is not what the new name says, where that is asked for
+ * (cubby_set_content()), -EXDEV for a directory to where other bounds hold or
+ * that begins to be asked for, a common error, or one of write(2). On failure
+ * the old name is as it was.
  *
  * Threads: the caller sees to it that a plain file is not written during the
  * call; the entry has the bytes that were read, whatever they are.
@@ -296,8 +299,8 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_draft_grow(struct cubby_draft *draft,
  * of that name. An entry name makes an entry, any other name a plain file.
  *
  * Returns 0, and the draft is freed; or -ENOENT when `parent` is gone,
- * -EISDIR when `name` is a directory, -EFBIG, a common error, or one of
- * write(2), and the draft is as it was.
+ * -EISDIR when `name` is a directory, -EFBIG, -EBADMSG as cubby_rename(), a
+ * common error, or one of write(2), and the draft is as it was.
  */
 CUBBY_API CUBBY_MUST_CHECK int
 cubby_draft_publish(struct cubby_draft *draft, uint64_t parent,

@@ -55,6 +55,9 @@ enum cubby_finding {
 	/* The index cannot be read to its end. Not put right: save what can
 	 * still be read into a new store. */
 	CUBBY_FOUND_INDEX,
+	/* An entry does not hash to its name, which its directory asks for
+	 * (cubby_set_content()): put into quarantine. */
+	CUBBY_FOUND_CONTENT,
 	CUBBY_FOUND_COUNT,
 };
 

@@ -384,6 +384,7 @@ static void damaged_values(unsigned trials)
 	static const struct spot spots[] = {
 		{TABLE_META, "limits"},
 		{TABLE_META, "totals"},
+		{TABLE_META, "content"},
 		{TABLE_GROUPS, NULL},
 	};
 	const struct cubby_limits limits = {.max_size = CUBBY_LIMIT_MIN * 4,
@@ -396,6 +397,10 @@ static void damaged_values(unsigned trials)
 		scene_new(&scene);
 		MUST_DO(cubby_set_limits(scene.box.store, &limits));
 		MUST_DO(cubby_set_quota(scene.box.store, "ns", &quota));
+		MUST_DO(cubby_set_content(scene.box.store, "",
+					  CUBBY_CONTENT_SHA256));
+		MUST_DO(cubby_set_content(scene.box.store, "ns",
+					  CUBBY_CONTENT_NONE));
 		mutate_spot(&scene, &spots[i], trials);
 		scene_free(&scene);
 	}
