@@ -18,6 +18,7 @@
 #include "packer.h"
 #include "readers.h"
 #include "reaper.h"
+#include "scrub.h"
 
 #define MAX_WRITE (1024u * 1024)
 #define MAX_BACKGROUND 64u
@@ -93,6 +94,7 @@ int mount_init(struct mount *m, struct cubby *store, int store_fd,
 			    .store = store,
 			    .store_fd = store_fd,
 			    .timeouts = settings->timeouts,
+			    .scrub_s = settings->scrub_s,
 			    .access = settings->access};
 	r = told_init(&m->told);
 	if (r == 0)
@@ -127,6 +129,8 @@ int mount_start(struct mount *m)
 		r = flusher_start(m);
 	if (r == 0 && !m->read_only)
 		r = packer_start(m);
+	if (r == 0 && m->scrub_s > 0)
+		r = scrub_start(m);
 	if (r < 0)
 		mount_stop(m);
 	return r;
@@ -134,6 +138,7 @@ int mount_start(struct mount *m)
 
 void mount_stop(struct mount *m)
 {
+	scrub_stop(m);
 	/* The next two put into the notifier's queue. */
 	flusher_stop(m);
 	reaper_stop(m);

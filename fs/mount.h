@@ -36,6 +36,7 @@ struct notifier;
 struct packer;
 struct reaper;
 struct readers;
+struct scrub;
 
 #define MOUNT_PENDING_BUCKETS 1024u
 
@@ -52,6 +53,7 @@ struct mount_settings {
 	bool has_xattr; /* there are extended attributes */
 	bool durable;	/* changes wait for the disk */
 	struct mount_timeouts timeouts;
+	uint64_t scrub_s; /* check all entries once in this time; 0: never */
 	struct access_rules access;
 };
 
@@ -67,6 +69,7 @@ struct mount {
 	_Atomic(uint64_t) offer; /* the request that handshake.c is at, or 0 */
 	int store_fd;		 /* the store's directory, for statfs */
 	struct mount_timeouts timeouts;
+	uint64_t scrub_s;
 	_Atomic(double) resolution_s; /* of the times of use */
 	struct access_rules access;
 
@@ -95,6 +98,7 @@ struct mount {
 	struct packer *packer; /* NULL: compress at once */
 	struct reaper *reaper;
 	struct readers *readers;
+	struct scrub *scrub; /* NULL: nobody checks */
 };
 
 /*

@@ -58,6 +58,7 @@ static const struct fuse_opt option_list[] = {
 	OWN("max_entry=%s", max_entry),
 	OWN("max_age=%s", max_age),
 	OWN("policy=%s", policy),
+	OWN("scrub=%s", scrub),
 	OWN("uid=%s", uid),
 	OWN("gid=%s", gid),
 	OWN("umask=%s", umask),
@@ -241,6 +242,19 @@ static int take_bounds(struct options *o)
 	return 0;
 }
 
+static int take_scrub(struct options *o)
+{
+	if (!o->scrub)
+		return 0;
+	if (o->settings.read_only)
+		return usage_error("scrub puts damage aside, and is not for ro",
+				   "");
+	if (!bounds_take_time(o->scrub, &o->settings.scrub_s))
+		return usage_error("scrub is a time, as 7d, or none; not ",
+				   o->scrub);
+	return 0;
+}
+
 static int options_check(struct options *o)
 {
 	if (o->action != OPTIONS_MOUNT)
@@ -262,7 +276,9 @@ static int options_check(struct options *o)
 	/* One is not enough: a request may wait for another. */
 	if (o->max_threads < 2 || o->max_threads > MAX_THREADS_LIMIT)
 		return usage_error("max_threads is a number from 2 to 256", "");
-	return take_bounds(o) < 0 ? -1 : take_access(o);
+	if (take_bounds(o) < 0 || take_scrub(o) < 0)
+		return -1;
+	return take_access(o);
 }
 
 int options_parse(int argc, char **argv, struct options *ret_options)
@@ -293,6 +309,7 @@ void options_done(struct options *options)
 	free(options->max_entry);
 	free(options->max_age);
 	free(options->policy);
+	free(options->scrub);
 	fuse_opt_free_args(&options->args);
 }
 
@@ -325,6 +342,9 @@ void options_print_help(void)
 	     "  max_age=TIME        evict what was not used for so long, as "
 	     "30d\n"
 	     "  policy=lru|gdsf     what is evicted first\n"
+	     "  scrub=TIME          check every entry about once in this\n"
+	     "                      time of being mounted, as 7d, and put\n"
+	     "                      aside what is damaged (none)\n"
 	     "  entry_timeout=S     how long the kernel keeps names of\n"
 	     "                      entries (at most 60, so that uses are\n"
 	     "                      seen) and directories (3600). What\n"

@@ -23,6 +23,7 @@ struct options {
 	bool allow_other;
 	char *writers, *uid, *gid, *umask; /* as they were given, or NULL */
 	char *max_size, *min_free, *max_entry, *max_age, *policy;
+	char *scrub;
 	struct bounds bounds;
 	struct mount_settings settings;
 	struct fuse_args args; /* what is left for libfuse */

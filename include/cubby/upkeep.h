@@ -113,6 +113,21 @@ CUBBY_API CUBBY_MUST_CHECK int
 cubby_verify(struct cubby *store, unsigned flags, cubby_verify_fn *fn,
 	     void *cookie, struct cubby_verify_summary *ret_summary);
 
+/* ----------------------------------------------------------------- scrub */
+
+/*
+ * Verify the next entry of the store, as cubby_verify() would, and put it into
+ * quarantine if it is damaged: for who goes on and on, at his own pace. It is
+ * no use of the entry. One that does not hash to its name, or cannot be read,
+ * is counted and left. Where the next call goes on, and the counts, are kept in
+ * the store and shared by all processes: see cubby_get_checks().
+ *
+ * Returns 1 when it has looked at one; 0 when it has come to the end, and the
+ * next call begins anew; -ENOTSUP for a store without figures; or a common
+ * error, after which the next call tries again.
+ */
+CUBBY_API CUBBY_MUST_CHECK int cubby_scrub(struct cubby *store);
+
 /* -------------------------------------------------------------------- gc */
 
 struct cubby_gc_summary {
