@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Limits and evicting, and what the keeper of the index does. */
+/* Limits, evicting and upkeep, and what the keeper of the index does. */
 #include <errno.h>
 
 #include "base/base.h"
 #include "cubby/manage.h"
+#include "cubby/upkeep.h"
 #include "index/steady.h"
 #include "must.h"
 #include "ops.h"
@@ -59,6 +60,62 @@ static int trim(struct stage *stage)
 	return r;
 }
 
+static int set_content(struct stage *stage)
+{
+	enum cubby_content found;
+	int r = cubby_set_content(stage->store, "dir", CUBBY_CONTENT_SHA256);
+
+	if (r == 0)
+		r = cubby_get_content(stage->store, "dir", &found);
+	if (r == 0 && found != CUBBY_CONTENT_SHA256)
+		stage->wrong = "the content is not set";
+	return r;
+}
+
+static void content_before(struct stage *stage)
+{
+	MUST_DO(set_content(stage));
+}
+
+/* The plain file stays what it is. */
+static int refuse(struct stage *stage)
+{
+	struct cubby_attr attr;
+	int r = cubby_rename(stage->store, stage->dir, "noise", stage->dir,
+			     KEY5, 0, &attr);
+
+	if (r == 0)
+		stage->wrong = "it was not refused";
+	return r == -EBADMSG ? 0 : r;
+}
+
+/* What cannot be read is not damaged: all entries stay. */
+static int repair(struct stage *stage)
+{
+	struct cubby_verify_summary found;
+	int r = cubby_verify(stage->store, CUBBY_VERIFY_REPAIR, NULL, NULL,
+			     &found);
+
+	if (r == 0 && found.findings > 0)
+		stage->wrong = "something was found";
+	return r;
+}
+
+static int scrub(struct stage *stage)
+{
+	struct cubby_checks checks;
+	int r;
+
+	do
+		r = cubby_scrub(stage->store);
+	while (r > 0);
+	if (r == 0)
+		r = cubby_get_checks(stage->store, &checks);
+	if (r == 0 && checks.scrub_damaged > 0)
+		stage->wrong = "something was found damaged";
+	return r;
+}
+
 /* What the keeper of the index does: a checkpoint. */
 static int tend(struct stage *stage)
 {
@@ -100,6 +157,15 @@ const struct op limit_ops[] = {
 	 .scene = SCENE_USUAL,
 	 .prepare = use_before,
 	 .run = trim},
+	{.name = "set_content", .scene = SCENE_USUAL, .run = set_content},
+	{.name = "refuse",
+	 .scene = SCENE_USUAL,
+	 .prepare = content_before,
+	 .run = refuse,
+	 .keeps_memory = true, /* OpenSSL: of its errors */
+	 .also = -EIO},	       /* and it does not say what it lacks */
+	{.name = "repair", .scene = SCENE_USUAL, .run = repair},
+	{.name = "scrub", .scene = SCENE_USUAL, .run = scrub},
 	{.name = "tend",
 	 .scene = SCENE_USUAL,
 	 .prepare = add_tiny_before,
