@@ -101,7 +101,7 @@ static int add_by_mount(const struct worker *worker, unsigned number,
 	return r == 0 && rename(from, to) < 0 ? -errno : r;
 }
 
-static int delete (const struct worker *worker, unsigned number)
+static int take_out(const struct worker *worker, unsigned number)
 {
 	struct cubby_key key = key_of(worker->thread, number);
 	char name[CUBBY_KEY_TEXT_SIZE];
@@ -132,7 +132,7 @@ static int operate(const struct worker *worker, unsigned number)
 	int r;
 
 	if (deletes(op))
-		r = delete (worker, number);
+		r = take_out(worker, number);
 	else if (job->is_mounted)
 		r = add_by_mount(worker, number, bytes,
 				 fill(bytes, worker->thread, number, op));
@@ -284,7 +284,9 @@ static void verify_key(const struct job *job, struct cubby_ns *ns,
 	else if (!job->is_durable && found < key->done && !deletes(key->done))
 		shared->lost++;
 	key->seen = found;
-	key->seen_at = key->safe = key->done = key->begun;
+	key->seen_at = key->begun;
+	atomic_store(&key->safe, key->seen_at);
+	atomic_store(&key->done, key->seen_at);
 }
 
 /* The index must be right; bytes may be missing where nothing waits. */

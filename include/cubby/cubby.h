@@ -54,9 +54,9 @@
  *   Threads that add at the same time share what they wait for; processes do
  *   not. Other handles of the same process on this store wait for the index as
  *   well. When the disk refuses, an add gives -EIO or the disk's error, and the
- *   entry is not there; what it was to replace may be gone. A deletion gives the
- *   error as well, but then the entry is gone, and may come back after a power
- *   cut. Nothing counts as written because a second try was told so: it is
+ *   entry is not there; what it was to replace may be gone. A deletion gives
+ * the error as well, but then the entry is gone, and may come back after a
+ * power cut. Nothing counts as written because a second try was told so: it is
  *   written again before that.
  */
 #ifndef CUBBY_CUBBY_H
