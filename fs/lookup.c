@@ -13,6 +13,7 @@
 #include "pending.h"
 #include "readers.h"
 #include "reply.h"
+#include "workers.h"
 
 /* Stored bytes; what a reader of the library has in memory at once. */
 #define VERIFY_MAX (1024u * 1024)
@@ -60,8 +61,10 @@ static int verify_new(struct mount *m, uint64_t parent, const char *name,
 	if (m->watch)
 		r = cubby_watch_confirm(m->watch, parent, name, attr->id);
 	if (r == 0 && attr->kind == CUBBY_ENTRY &&
-	    attr->stored_size <= VERIFY_MAX)
+	    attr->stored_size <= VERIFY_MAX) {
+		workers_share();
 		r = readers_verify(m->readers, m->store, attr->id);
+	}
 	/* It is in quarantine, or has lost its name, unless nobody may write.
 	 */
 	if (r == -ENOENT || (r == -EBADMSG && m->watch))

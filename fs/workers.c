@@ -63,9 +63,9 @@ struct workers {
 };
 
 /*
- * Is it answered in less time than it takes to wake another thread? Or is what
- * waits meanwhile a forget, which has time: an unlink often comes together with
- * that of the one before.
+ * Is it answered in less time than it takes to wake another thread, at least
+ * as far as workers_share()? Or is what waits meanwhile a forget, which has
+ * time: an unlink often comes together with that of the one before.
  */
 static bool is_quick(const struct fuse_buf *request)
 {
@@ -88,6 +88,9 @@ static bool is_quick(const struct fuse_buf *request)
 		return false;
 	}
 }
+
+/* Which one this thread is; NULL: none. */
+static _Thread_local struct worker *this_worker;
 
 static bool has_request(struct workers *w)
 {
@@ -137,6 +140,19 @@ static void end_locked(struct workers *w)
 	pthread_cond_signal(&w->request);
 }
 
+void workers_share(void)
+{
+	struct worker *self = this_worker;
+
+	if (!self || atomic_load(&self->workers->reader) != self ||
+	    !has_request(self->workers))
+		return;
+	pthread_mutex_lock(&self->workers->lock);
+	if (atomic_load(&self->workers->reader) == self)
+		replace_reader_locked(self->workers);
+	pthread_mutex_unlock(&self->workers->lock);
+}
+
 static void answer(struct worker *self, const struct fuse_buf *request)
 {
 	struct workers *w = self->workers;
@@ -148,12 +164,8 @@ static void answer(struct worker *self, const struct fuse_buf *request)
 		pthread_cond_signal(&w->request);
 		pthread_mutex_unlock(&w->lock);
 	}
-	if (!is_quick(request) && has_request(w)) {
-		pthread_mutex_lock(&w->lock);
-		if (atomic_load(&w->reader) == self)
-			replace_reader_locked(w);
-		pthread_mutex_unlock(&w->lock);
-	}
+	if (!is_quick(request))
+		workers_share();
 	fuse_session_process_buf(w->session, request);
 	atomic_fetch_add(&self->turn, 1);
 }
@@ -165,6 +177,7 @@ static void *worker_run(void *arg)
 	struct fuse_buf request = {0};
 	bool over = false;
 
+	this_worker = self;
 	while (!over &&
 	       (atomic_load(&w->reader) == self || reader_begin(self))) {
 		int n = fuse_session_receive_buf(w->session, &request);

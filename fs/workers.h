@@ -24,4 +24,10 @@ void workers_run(struct workers *workers);
  * that. From any thread, again and again until workers_run() has returned. */
 void workers_kick(struct workers *workers);
 
+/*
+ * What answers a request will take longer than it takes to wake a thread: let
+ * another one take the next request, if one waits. Nothing in other threads.
+ */
+void workers_share(void);
+
 #endif
