@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include <sanitizer/common_interface_defs.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fault.h"
+
+/* Of AddressSanitizer, which not all programs have. */
+__attribute__((weak)) void __sanitizer_print_stack_trace(void);
 
 bool fault_trace;
 
@@ -35,6 +39,16 @@ bool fault_is_core(const void *caller)
 	return at >= (uintptr_t)__executable_start && at < (uintptr_t)etext;
 }
 
+/* Returns how the call fails if the process lives on. */
+static int kill_now_or_next(int error, unsigned number)
+{
+	if (error == FAULT_KILL)
+		(void)kill(getpid(), SIGKILL);
+	current.faults[0].at = number + 1;
+	current.faults[0].error = FAULT_KILL;
+	return FAULT_SHORT;
+}
+
 static void fire(const char *name, unsigned number, const void *caller)
 {
 	if (tally.fired++ == 0) {
@@ -45,7 +59,8 @@ static void fire(const char *name, unsigned number, const void *caller)
 		armed = false; /* to print makes calls as well */
 		(void)fprintf(stderr, "--- %s, number %u, fails:\n", name,
 			      number);
-		__sanitizer_print_stack_trace();
+		if (__sanitizer_print_stack_trace)
+			__sanitizer_print_stack_trace();
 		armed = true;
 	}
 }
@@ -58,6 +73,8 @@ bool fault_hits(enum fault_domain domain, const char *name, const void *caller,
 	if (!armed)
 		return false;
 	number = ++tally.counts[domain];
+	if (domain == FAULT_CALLS && number < FAULT_CALLS_MAX)
+		tally.in_parts[number] = may_be_short;
 	for (int i = 0; i < FAULTS_MAX; i++) {
 		const struct fault *fault = &current.faults[i];
 
@@ -67,7 +84,9 @@ bool fault_hits(enum fault_domain domain, const char *name, const void *caller,
 		if (fault->error == FAULT_SHORT && !may_be_short)
 			continue;
 		fire(name, number, caller);
-		*ret_error = fault->error;
+		*ret_error = fault->error < 0
+				     ? kill_now_or_next(fault->error, number)
+				     : fault->error;
 		return true;
 	}
 	return false;

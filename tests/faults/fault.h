@@ -22,8 +22,15 @@ enum fault_domain {
 	FAULT_HEAP,  /* allocations, which give NULL */
 };
 
-/* In the place of an errno: a read or write does a part of its work only. */
-enum { FAULT_SHORT = 0 };
+enum {
+	/* In the place of an errno: a read or write does a part of its work
+	 * only. */
+	FAULT_SHORT = 0,
+	/* The process is killed in the place of the call, */
+	FAULT_KILL = -1,
+	/* or at the next call after a part of this one. */
+	FAULT_HALF_AND_KILL = -2,
+};
 /* As `times`: all calls from there on. */
 #define FAULT_FOR_EVER (~0U)
 
@@ -34,7 +41,7 @@ struct fault {
 	int error;
 };
 
-enum { FAULTS_MAX = 2 };
+enum { FAULTS_MAX = 2, FAULT_CALLS_MAX = 1024 };
 
 struct fault_plan {
 	struct fault faults[FAULTS_MAX];
@@ -42,9 +49,10 @@ struct fault_plan {
 
 /* What happened while the plan was armed. */
 struct fault_tally {
-	unsigned counts[2];	 /* calls of each domain */
-	unsigned fired;		 /* of them, how many failed */
-	const char *first;	 /* the first that failed */
+	unsigned counts[2];		/* calls of each domain */
+	bool in_parts[FAULT_CALLS_MAX]; /* of the system calls: it may be */
+	unsigned fired;			/* of them, how many failed */
+	const char *first;		/* the first that failed */
 	bool first_by_core;	 /* called by the core itself, not by LMDB */
 	unsigned lost_unlinks;	 /* files that could not be deleted */
 	unsigned lost_truncates; /* files that could not be cut */

@@ -11,24 +11,17 @@
  *                    one trial, with the stack of each call that fails. FAULT
  *                    is as the program prints it: "call" or "heap", the first
  *                    call that fails, how many, and the errno
- *
- * Jobs run in processes of their own, as many at a time as there are
- * processors, so that one that is ended takes only itself along.
  */
 #include <errno.h>
 #include <sanitizer/common_interface_defs.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/base.h"
-#include "image.h"
+#include "jobs.h"
 #include "must.h"
+#include "setting.h"
 #include "trial.h"
 
 enum {
@@ -55,20 +48,6 @@ static const int errors[] = {
 
 static bool is_deep; /* every way, not every seventh */
 
-static size_t op_count(void)
-{
-	return cache_ops_count + limit_ops_count + tree_ops_count;
-}
-
-static const struct op *op_at(size_t index)
-{
-	if (index < cache_ops_count)
-		return &cache_ops[index];
-	index -= cache_ops_count;
-	return index < limit_ops_count ? &limit_ops[index]
-				       : &tree_ops[index - limit_ops_count];
-}
-
 static unsigned times_of(int error, unsigned times)
 {
 	return error == EINTR && times == FAULT_FOR_EVER ? EINTR_STORM : times;
@@ -81,9 +60,9 @@ static struct fault_tally rehearse(const struct op *op)
 	const struct fault_plan none = {.faults = {{.at = 0}}};
 	struct fault_tally tally;
 
-	trial_is_silent = true; /* it keeps memory for the next time */
+	setting_is_silent = true; /* it keeps memory for the next time */
 	(void)trial(op, &none, &tally);
-	trial_is_silent = false;
+	setting_is_silent = false;
 	if (!trial(op, &none, &tally)) {
 		printf("# fails without a fault\n");
 		exit(1);
@@ -208,64 +187,9 @@ static unsigned run_job(unsigned job)
 
 /* ---------------------------------------------------------------- program */
 
-static char root[PATH_MAX];
-
 static void died(void)
 {
-	trial_describe("something", "the sanitizer ends the process");
-}
-
-static void on_signal(int number)
-{
-	trial_describe("something", number == SIGALRM ? "hangs" : "aborts");
-	_exit(1);
-}
-
-/* Start a job; the child has its own store. */
-static void start(unsigned job)
-{
-	char path[PATH_MAX + 32];
-	unsigned bad;
-
-	(void)fflush(stdout);
-	switch (fork()) {
-	case -1:
-		perror("fork");
-		exit(1);
-	case 0:
-		break;
-	default:
-		return;
-	}
-	(void)snprintf(path, sizeof(path), "%s/job%u", root, job);
-	trial_at(path);
-	bad = run_job(job);
-	(void)alarm(0);
-	image_wipe(path);
-	exit(bad > 0);
-}
-
-/* Returns how many jobs went wrong. */
-static unsigned run_jobs(unsigned first, unsigned end)
-{
-	const long width = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned bad = 0;
-	unsigned next = first;
-	long running = 0;
-	int status;
-
-	while (next < end || running > 0) {
-		if (next < end && running < width) {
-			start(next++);
-			running++;
-			continue;
-		}
-		if (wait(&status) < 0)
-			continue;
-		running--;
-		bad += status != 0;
-	}
-	return bad;
+	setting_describe("something", "the sanitizer ends the process");
 }
 
 static struct fault parse_fault(const char *text)
@@ -283,11 +207,9 @@ static int try_one(unsigned index, int count, char **words)
 {
 	struct fault_plan plan = {.faults = {{.at = 0}}};
 	struct fault_tally tally;
-	char path[PATH_MAX + 8];
 	bool good;
 
-	(void)snprintf(path, sizeof(path), "%s/one", root);
-	trial_at(path);
+	jobs_enter(index);
 	for (int i = 0; i < count && i < FAULTS_MAX; i++)
 		plan.faults[i] = parse_fault(words[i]);
 	(void)rehearse(op_at(index));
@@ -307,38 +229,16 @@ static unsigned find_op(const char *name)
 	exit(1);
 }
 
-/* In memory if there is such a place: no test is about the disk. */
-static void make_root(void)
-{
-	const char *parent = getenv("TMPDIR");
-
-	if (access("/dev/shm", W_OK) == 0)
-		parent = "/dev/shm";
-	(void)snprintf(root, sizeof(root), "%s/cubby-faults.XXXXXX",
-		       parent ? parent : "/tmp");
-	MUST(mkdtemp(root));
-}
-
 static int run_all(unsigned pair_count)
 {
 	const unsigned sweeps = 2 * (unsigned)op_count();
-	unsigned bad = run_jobs(0, sweeps);
+	unsigned bad = jobs_run(0, sweeps, run_job);
 	int r = bad > 0;
 
-	bad = run_jobs(sweeps, sweeps + pair_count / PAIRS_OF_JOB);
+	bad = jobs_run(sweeps, sweeps + pair_count / PAIRS_OF_JOB, run_job);
 	printf("%s - %u random pairs of faults\n", bad ? "not ok" : "ok",
 	       pair_count);
 	return r || bad > 0;
-}
-
-/* So that the calls come in the same order each time: no work is shared. */
-static void use_one_processor(void)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET((size_t)sched_getcpu(), &one);
-	MUST(sched_setaffinity(0, sizeof(one), &one) == 0);
 }
 
 int main(int argc, char **argv)
@@ -346,17 +246,11 @@ int main(int argc, char **argv)
 	const char *deep = getenv("DEEP");
 	unsigned pair_count;
 	const bool is_number = argc == 2 && argv[1][0] <= '9';
-	const pid_t pid = getpid();
 	unsigned index;
 	int r;
 
-	use_one_processor();
-	(void)signal(SIGALRM, on_signal);
-	(void)signal(SIGABRT, on_signal);
 	__sanitizer_set_death_callback(died);
-	content_init();
-	make_root();
-	scenes_make(root);
+	jobs_begin();
 	is_deep = deep && strcmp(deep, "1") == 0;
 	pair_count = is_deep ? PAIRS_DEEP : PAIRS_QUICK;
 	if (is_number)
@@ -366,10 +260,9 @@ int main(int argc, char **argv)
 	} else {
 		is_deep = true;
 		index = find_op(argv[1]);
-		r = argc == 2 ? run_jobs(2 * index, 2 * index + 2) > 0
+		r = argc == 2 ? jobs_run(2 * index, 2 * index + 2, run_job) > 0
 			      : try_one(index, argc - 2, argv + 2);
 	}
-	if (getpid() == pid)
-		image_wipe(root);
+	jobs_end();
 	return r;
 }

@@ -22,7 +22,12 @@ struct op {
 	bool names_early;  /* a file has its name before the commit: who cannot
 			    * look again after it leaves the file */
 	bool may_stay;	   /* the change, when more than one call fails */
-	int also;	   /* an error that it may give for another one */
+	bool keeps_blob; /* gc leaves a blob beside a draft of the same id, and
+			  * compressed bytes beside raw ones: see
+			  * core/store/gc.c */
+	bool tears;	 /* half a footer behind a plain file is not recognised
+			  * afterwards, and stays */
+	int also;	 /* an error that it may give for another one */
 	unsigned leavings; /* files that may be left over in any case */
 	/* May be NULL. Without faults; it must succeed. */
 	void (*prepare)(struct stage *stage);
@@ -39,5 +44,9 @@ extern const struct op limit_ops[];
 extern const size_t limit_ops_count;
 extern const struct op tree_ops[]; /* all on SCENE_USUAL */
 extern const size_t tree_ops_count;
+
+/* All of them. */
+size_t op_count(void);
+const struct op *op_at(size_t index);
 
 #endif
