@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes that are killed in the middle: what they had published is there,
- * nothing else is, and the store goes on working for everybody.
+ * Processes that are killed in the middle while others go on: what they had
+ * published is there, nothing else is, nothing is wrong in the store, and it
+ * goes on working for everybody.
  */
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,25 +14,45 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "cubby/upkeep.h"
+#include "deep.h"
 #include "must.h"
 #include "runner.h"
 #include "sample.h"
 #include "scratch.h"
 
-enum { ROUNDS = 60, WRITERS = 3, KEYS = 12, RUN_MAX_MS = 40 };
+enum {
+	KILLS_QUICK = 10000,
+	KILLS_DEEP = 120000,
+	WRITERS = 4,
+	KEYS = 6,
+	RUN_MAX_US = 800,
+	STEPS = 3,	   /* that each writer may do between two kills */
+	VERIFY_EVERY = 10, /* kills, everything is read */
+	ALL_EVERY = 100,   /* kills, all are killed, and the store is unused */
+};
 
 /* What each writer has done, shared with who kills it. A version is begun,
  * then added, then done; the content is made of it. */
 struct board {
 	volatile uint32_t begun[WRITERS][KEYS];
 	volatile uint32_t done[WRITERS][KEYS];
+	/* A writer takes a byte for each step, so that most of the time is for
+	 * killing and looking. */
+	int steps[WRITERS][2];
 };
+
+/* Some versions are that there is no such entry. */
+static bool version_is_none(uint32_t version)
+{
+	return version % 8 == 0;
+}
 
 static size_t version_size(uint32_t version)
 {
-	static const size_t sizes[] = {10, 900, 20000, 140000, 500000};
+	static const size_t sizes[] = {10, 900, 5000, 900, 20000, 10, 140000};
 
-	return sizes[version % 5] + version;
+	return sizes[version % 7] + version % 1000;
 }
 
 static uint8_t *version_new(unsigned writer, unsigned key, uint32_t version)
@@ -46,48 +68,62 @@ static const char *own_name(unsigned writer, unsigned key)
 	return name_of(writer * KEYS + key);
 }
 
-static void writer_run(const char *path, struct board *board, unsigned writer)
+_Noreturn static void writer_run(const char *path, struct board *board,
+				 unsigned writer, unsigned seed)
 {
-	unsigned seed = (unsigned)getpid();
 	struct box box;
+	char step;
 
 	box_open(&box, path, "kill");
 	for (;;) {
 		unsigned key = (unsigned)rand_r(&seed) % KEYS;
+		unsigned other = (unsigned)rand_r(&seed) % (WRITERS * KEYS);
 		uint32_t version = board->begun[writer][key] + 1;
 		uint8_t *data = version_new(writer, key, version);
 
+		MUST_BE(read(board->steps[writer][0], &step, 1), 1);
 		board->begun[writer][key] = version;
-		box_add(&box, own_name(writer, key), data,
-			version_size(version));
+		if (version_is_none(version))
+			box_delete(&box, own_name(writer, key));
+		else
+			box_add(&box, own_name(writer, key), data,
+				version_size(version));
 		board->done[writer][key] = version;
 		free(data);
+		(void)box_misses(&box, name_of(other)); /* or a hit */
 	}
 }
 
-/* The last version that was done, or the one that was begun after it. */
+static bool is_there(const struct box *box, unsigned writer, unsigned key,
+		     uint32_t version)
+{
+	const char *name = own_name(writer, key);
+	uint8_t *data;
+	bool same;
+
+	if (version_is_none(version)) /* also 0, which nobody has begun */
+		return box_misses(box, name);
+	data = version_new(writer, key, version);
+	same = box_has(box, name, data, version_size(version));
+	free(data);
+	return same;
+}
+
+/* The last version that was done, or one that was begun after it. */
 static void writer_check(const struct box *box, const struct board *board,
 			 unsigned writer)
 {
 	for (unsigned key = 0; key < KEYS; key++) {
 		uint32_t done = board->done[writer][key];
 		uint32_t begun = board->begun[writer][key];
-		bool found = false;
+		uint32_t version = done;
 
-		if (done == 0 && box_misses(box, own_name(writer, key)))
-			continue;
-		for (uint32_t version = done; version <= begun; version++) {
-			uint8_t *data = version_new(writer, key, version);
-
-			found |= version != 0 &&
-				 box_has(box, own_name(writer, key), data,
-					 version_size(version));
-			free(data);
-		}
-		if (!found)
+		while (version <= begun && !is_there(box, writer, key, version))
+			version++;
+		if (version > begun)
 			must_fail(__FILE__, __LINE__,
-				  "writer %u, key %u: neither version %" PRIu32
-				  " nor %" PRIu32,
+				  "writer %u, key %u: none of the versions "
+				  "%" PRIu32 " to %" PRIu32,
 				  writer, key, done, begun);
 	}
 }
@@ -122,53 +158,187 @@ static void totals_check(const struct box *box)
 	MUST_BE(stats.quarantined, 0);
 }
 
-static void round_run(const char *path, struct board *board, unsigned round)
+static int tell_finding(void *cookie, const struct cubby_verify_step *step)
 {
-	unsigned seed = round + 1;
+	(void)cookie;
+	if (step->finding != CUBBY_FOUND_NOTHING)
+		printf("# finding %d: %s: %" PRIu64 ", counted %" PRIu64 "\n",
+		       step->finding, step->path, step->kept, step->counted);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- looking */
+
+/* Nothing is wrong in the whole store, which others are writing to. */
+static void verify(const struct box *box)
+{
+	struct cubby_verify_summary summary;
+
+	MUST_DO(cubby_verify(box->store, 0, tell_finding, NULL, &summary));
+	MUST_BE(summary.findings, 0);
+}
+
+/* One can go on. */
+static void next_add(const struct box *box, unsigned number)
+{
+	const char *name = name_of(WRITERS * KEYS);
+
+	box_add(box, name, &number, sizeof(number));
+	MUST(box_has(box, name, &number, sizeof(number)));
+}
+
+enum question { LOOK_AT_ONE, LOOK_AT_ALL, CLOSE_THE_STORE };
+
+struct order {
+	enum question question;
+	unsigned kill; /* its number */
+	unsigned victim;
+};
+
+static void look(struct box *box, const struct board *board,
+		 const struct order *order)
+{
+	if (order->question == CLOSE_THE_STORE) {
+		box_close(box);
+		return;
+	}
+	if (order->question == LOOK_AT_ONE)
+		writer_check(box, board, order->victim);
+	for (unsigned w = 0; order->question == LOOK_AT_ALL && w < WRITERS; w++)
+		writer_check(box, board, w);
+	if (order->question == LOOK_AT_ALL)
+		totals_check(box);
+	if (order->kill % VERIFY_EVERY == 0)
+		verify(box);
+	next_add(box, order->kill);
+}
+
+/* Who looks has the store open all the time: a process of its own, because who
+ * starts the writers must not. */
+_Noreturn static void looker_run(const char *path, const struct board *board,
+				 int orders, int answers)
+{
+	struct box box = {.store = NULL};
+	struct order order;
+
+	for (;;) {
+		MUST_BE(read(orders, &order, sizeof(order)), sizeof(order));
+		if (!box.store && order.question != CLOSE_THE_STORE)
+			box_open(&box, path, "kill");
+		look(&box, board, &order);
+		MUST_BE(write(answers, "", 1), 1);
+	}
+}
+
+/* ---------------------------------------------------------------- killing */
+
+struct storm {
+	const char *path;
+	struct board *board;
 	pid_t pids[WRITERS];
-	struct box box;
+	int orders[2];
+	int answers[2];
+	pid_t looker;
+	unsigned seed;
+};
 
-	for (unsigned i = 0; i < WRITERS; i++) {
-		pids[i] = fork_child();
-		if (pids[i] == 0)
-			writer_run(path, board, i);
-	}
-	pause_ms(1 + rand_r(&seed) % RUN_MAX_MS);
-	for (unsigned i = 0; i < WRITERS; i++) {
-		MUST(kill(pids[i], SIGKILL) == 0);
-		/* The others go on for a moment beside a dead one. */
-		pause_ms(rand_r(&seed) % 3);
-	}
-	for (unsigned i = 0; i < WRITERS; i++) {
-		int status;
+static void order(const struct storm *storm, enum question question,
+		  unsigned kill, unsigned victim)
+{
+	const struct order order = {question, kill, victim};
+	char answer;
 
-		MUST(waitpid(pids[i], &status, 0) == pids[i]);
-		MUST(WIFSIGNALED(status));
+	MUST_BE(write(storm->orders[1], &order, sizeof(order)), sizeof(order));
+	/* Nothing comes when the looker has found something and ended. */
+	MUST_BE(read(storm->answers[0], &answer, 1), 1);
+}
+
+static void kill_one(struct storm *storm, unsigned victim)
+{
+	const pid_t pid = storm->pids[victim];
+	int status;
+
+	if (pid == 0)
+		return;
+	MUST(kill(pid, SIGKILL) == 0);
+	MUST(waitpid(pid, &status, 0) == pid);
+	/* It has not ended by itself, by an error. */
+	MUST(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	storm->pids[victim] = 0;
+}
+
+static void start_missing(struct storm *storm)
+{
+	for (unsigned w = 0; w < WRITERS; w++) {
+		if (storm->pids[w] != 0)
+			continue;
+		storm->pids[w] = fork_child();
+		if (storm->pids[w] == 0)
+			writer_run(storm->path, storm->board, w,
+				   (unsigned)rand_r(&storm->seed) + w);
 	}
-	box_open(&box, path, "kill");
-	for (unsigned i = 0; i < WRITERS; i++)
-		writer_check(&box, board, i);
-	totals_check(&box);
-	box_close(&box);
+}
+
+/* One is killed and replaced while the others go on. */
+static void round_run(struct storm *storm, unsigned number)
+{
+	const unsigned victim = (unsigned)rand_r(&storm->seed) % WRITERS;
+	static const char steps[STEPS];
+
+	start_missing(storm);
+	for (unsigned w = 0; w < WRITERS; w++) /* if it is full, it is enough */
+		MUST(write(storm->board->steps[w][1], steps, STEPS) > 0 ||
+		     errno == EAGAIN);
+	(void)usleep((unsigned)rand_r(&storm->seed) % RUN_MAX_US);
+	if (number % ALL_EVERY != 0) {
+		kill_one(storm, victim);
+		order(storm, LOOK_AT_ONE, number, victim);
+		return;
+	}
+	order(storm, CLOSE_THE_STORE, number, 0);
+	for (unsigned w = 0; w < WRITERS; w++)
+		kill_one(storm, (victim + w) % WRITERS);
+	order(storm, LOOK_AT_ALL, number, 0);
+}
+
+static void storm_begin(struct storm *storm)
+{
+	for (unsigned w = 0; w < WRITERS; w++)
+		MUST(pipe2(storm->board->steps[w], O_NONBLOCK) == 0 &&
+		     fcntl(storm->board->steps[w][0], F_SETFL, 0) == 0);
+	MUST(pipe(storm->orders) == 0 && pipe(storm->answers) == 0);
+	storm->looker = fork_child();
+	if (storm->looker == 0) {
+		(void)close(storm->answers[0]);
+		looker_run(storm->path, storm->board, storm->orders[0],
+			   storm->answers[1]);
+	}
+	(void)close(storm->answers[1]);
 }
 
 int main(void)
 {
-	struct board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char *path = scratch_path("store");
+	struct storm storm = {.path = scratch_path("store"), .seed = 1};
+	const unsigned kills = often(KILLS_QUICK, KILLS_DEEP);
 	uint32_t versions = 0;
 
-	MUST(board != MAP_FAILED);
-	for (unsigned round = 0; round < ROUNDS; round++)
-		round_run(path, board, round);
+	storm.board = mmap(NULL, sizeof(*storm.board), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	MUST(storm.board != MAP_FAILED);
+	storm_begin(&storm);
+	for (unsigned i = 1; i <= kills; i++)
+		round_run(&storm, i);
+	for (unsigned w = 0; w < WRITERS; w++)
+		kill_one(&storm, w);
+	MUST(kill(storm.looker, SIGKILL) == 0);
+	MUST(waitpid(storm.looker, NULL, 0) == storm.looker);
 	for (unsigned i = 0; i < WRITERS * KEYS; i++)
-		versions += board->done[i / KEYS][i % KEYS];
-	MUST(versions > ROUNDS);
+		versions += storm.board->done[i / KEYS][i % KEYS];
+	/* They have done something. */
+	MUST(versions > kills / 2);
 	printf("ok - writers that are killed lose nothing they published\n"
-	       "# %u kills, %" PRIu32 " entries\n",
-	       ROUNDS * WRITERS, versions);
-	free(path);
+	       "# %u kills, %" PRIu32 " adds and deletes\n",
+	       kills, versions);
 	scratch_end();
 	return 0;
 }
