@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Many processes on one mount, and the library beside it, add, replace, read
- * and remove the same entries. Whatever is read is one version, whole. Then
- * the daemon is killed under such a load, again and again: what a rename had
- * published is there afterwards, and nobody hangs.
+ * Processes on a mount, on another mount of the same store, and with the
+ * library add, replace, remove and read the same entries, by all the ways in
+ * which tools write files. Whatever is read is one version, whole.
+ *
+ * Who writes under the final name is seen at work on his own mount, as on any
+ * file system: so those entries are only read elsewhere.
  */
+#include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,282 +17,266 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "deep.h"
 #include "mounted.h"
 #include "must.h"
 #include "runner.h"
 #include "scratch.h"
+#include "version.h"
 
 enum {
-	WORKERS = 5, /* the last one uses the library */
-	KEYS = 5,
-	OWN_KEYS = 20,
-	RUN_MS = 4000,
-	KILLS = 12,
-	KILL_AFTER_MS = 250,
-	SIZE_MAX_BYTES = 300000,
+	READS_QUICK = 1000000,
+	READS_DEEP = 30000000,
+	WRITERS = 2,
+	RENAMED = 4, /* the first keys: anybody's */
+	DIRECT = 3,  /* the next ones: so many for each writer */
+	KEYS = RENAMED + WRITERS * DIRECT,
 };
 
 /* What the processes share. */
 struct board {
-	_Atomic uint64_t reads;
-	_Atomic uint64_t adds;
-	/* Of the keys that only one worker writes: the last version whose
-	 * rename has come back, and the last one that was begun. */
-	_Atomic uint32_t done[WORKERS][OWN_KEYS];
-	_Atomic uint32_t begun[WORKERS][OWN_KEYS];
+	_Atomic uint64_t reads; /* of all */
+	_Atomic uint64_t reads_by_mount[2];
+	_Atomic uint64_t adds[7]; /* one for each way */
+	unsigned target;
 };
 
-/* A version is a number; its content is that number again and again, in as
- * many words as the number says. */
-static size_t version_size(uint64_t version)
+static bool is_done(const struct board *board)
 {
-	return (size_t)(1 + version * 7919 % (SIZE_MAX_BYTES / 8)) * 8;
+	return board->reads >= board->target;
 }
 
-static uint64_t *version_new(uint64_t version)
-{
-	size_t words = version_size(version) / 8;
-	uint64_t *content = malloc(words * 8);
+/* ---------------------------------------------------------------- writing */
 
-	MUST(content != NULL);
-	for (size_t i = 0; i < words; i++)
-		content[i] = version;
-	return content;
-}
-
-static void version_check(const uint8_t *got, size_t size)
-{
-	uint64_t first;
-	uint64_t word;
-
-	MUST(size >= 8);
-	memcpy(&first, got, 8);
-	MUST_BE(size, version_size(first));
-	for (size_t at = 0; at < size; at += 8) {
-		memcpy(&word, got + at, 8);
-		if (word != first)
-			must_fail(__FILE__, __LINE__,
-				  "version %" PRIu64 " at 0, %" PRIu64
-				  " at %zu of %zu",
-				  first, word, at, size);
-	}
-}
-
-static char *path_of(const struct mounted *mounted, const char *name)
-{
-	return text_new("%s/%s", mounted->at, name);
-}
-
-/* Write under a name of one's own and rename. Returns 0 or -1 with errno. */
-static int put(const struct mounted *mounted, unsigned worker, const char *name,
-	       uint64_t version)
-{
-	char *temp = text_new("%s/worker%u.tmp", mounted->at, worker);
-	char *path = path_of(mounted, name);
-	uint64_t *content = version_new(version);
-	size_t size = version_size(version);
-	FILE *file = fopen(temp, "we");
-	int r = -1;
-
-	if (file) {
-		r = fwrite(content, 1, size, file) == size ? 0 : -1;
-		if (fclose(file) != 0)
-			r = -1;
-	}
-	if (r == 0)
-		r = rename(temp, path);
-	free(content);
-	free(path);
-	free(temp);
-	return r;
-}
-
-static void read_one(const struct mounted *mounted, const char *name,
-		     struct board *board)
-{
-	char *path = path_of(mounted, name);
+struct write {
+	const struct mounted *mount;
+	const char *path; /* of the entry */
+	const uint8_t *data;
 	size_t size;
-	uint8_t *got = file_read(path, &size);
+	unsigned writer;
+};
 
-	if (!got && errno != ENOENT)
-		must_fail(__FILE__, __LINE__, "read: %s", strerror(errno));
-	if (got) {
-		version_check(got, size);
-		atomic_fetch_add(&board->reads, 1);
-	}
-	free(got);
-	free(path);
+/* With time to look at half of it, once in a while. */
+static void put_all(int fd, const struct write *write_)
+{
+	const size_t half = write_->size / 2;
+
+	MUST_BE(write(fd, write_->data, half), half);
+	pause_ms(write_->size % 3 == 0);
+	MUST_BE(write(fd, write_->data + half, write_->size - half),
+		write_->size - half);
 }
 
-static void mount_worker(const struct mounted *mounted, unsigned worker,
-			 struct board *board)
+static void by_rename(const struct write *write)
 {
-	int64_t end = now_ms() + RUN_MS;
-	unsigned seed = worker + 1;
-	uint64_t version = (uint64_t)worker << 32;
+	char *temp = text_new("%s/%u.tmp", write->mount->at, write->writer);
 
-	while (now_ms() < end) {
-		const char *name = name_of((unsigned)rand_r(&seed) % KEYS);
-		unsigned what = (unsigned)rand_r(&seed) % 10;
-		char *path = path_of(mounted, name);
+	file_write(temp, write->data, write->size);
+	MUST(rename(temp, write->path) == 0);
+	free(temp);
+}
 
-		if (what < 3) {
-			MUST(put(mounted, worker, name, ++version) == 0);
-			atomic_fetch_add(&board->adds, 1);
-		} else if (what == 3) {
+static int open_final(const struct write *write)
+{
+	int fd =
+		open(write->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	MUST(fd >= 0);
+	return fd;
+}
+
+static void by_close(const struct write *write)
+{
+	int fd = open_final(write);
+
+	put_all(fd, write);
+	MUST(close(fd) == 0);
+}
+
+static void by_dup(const struct write *write)
+{
+	int fd = open_final(write);
+	int copy = dup(fd);
+
+	MUST(copy >= 0 && close(fd) == 0);
+	put_all(copy, write);
+	MUST(close(copy) == 0);
+}
+
+/* The child closes it last, by its end. */
+static void by_child(const struct write *write)
+{
+	int fd = open_final(write);
+	pid_t pid = fork_child();
+
+	if (pid == 0) {
+		put_all(fd, write);
+		_exit(0);
+	}
+	MUST(close(fd) == 0);
+	child_must_succeed(pid);
+}
+
+static void by_shell(const struct write *write)
+{
+	char *source = scratch_path("source%u", write->writer);
+
+	file_write(source, write->data, write->size);
+	shell_do("cat '%s' >'%s'", source, write->path);
+	free(source);
+}
+
+static void by_mapping(const struct write *write)
+{
+	int fd = open_final(write);
+	uint8_t *bytes;
+
+	MUST(ftruncate(fd, (off_t)write->size) == 0);
+	bytes = mmap(NULL, write->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
+		     0);
+	MUST(bytes != MAP_FAILED && close(fd) == 0);
+	memcpy(bytes, write->data, write->size / 2);
+	pause_ms(write->size % 3 == 0);
+	memcpy(bytes, write->data, write->size);
+	MUST(munmap(bytes, write->size) == 0);
+}
+
+static void (*const ways[])(const struct write *) = {
+	by_rename, by_close, by_dup, by_child, by_mapping, by_shell,
+};
+enum { WAYS = sizeof(ways) / sizeof(*ways), BY_LIBRARY = WAYS };
+
+static void writer_run(const struct mounted *mount, unsigned writer,
+		       struct board *board)
+{
+	uint64_t version = (uint64_t)(writer + 1) << 32;
+	unsigned seed = writer + 1;
+
+	for (unsigned i = 0; !is_done(board); i++) {
+		const unsigned way = i % (2 * WAYS) < WAYS ? 0 : i % WAYS;
+		const unsigned key =
+			way == 0 ? (unsigned)rand_r(&seed) % RENAMED
+				 : RENAMED + writer * DIRECT +
+					   (unsigned)rand_r(&seed) % DIRECT;
+		char *path = text_new("%s/%s", mount->at, name_of(key));
+		size_t size;
+		uint64_t *content = version_new(++version, &size);
+
+		if (rand_r(&seed) % 8 == 0)
 			MUST(unlink(path) == 0 || errno == ENOENT);
-		} else {
-			read_one(mounted, name, board);
-		}
+		ways[way](&(struct write){mount, path, (uint8_t *)content, size,
+					  writer});
+		board->adds[way]++;
+		free(content);
+		free(path);
+		pause_ms(rand_r(&seed) % 4); /* most of the time is to read */
+	}
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static void reader_run(const struct mounted *mount, unsigned keys,
+		       _Atomic uint64_t *reads, struct board *board)
+{
+	unsigned seed = keys;
+
+	while (!is_done(board)) {
+		const unsigned key = (unsigned)rand_r(&seed) % keys;
+		char *path = text_new("%s/%s", mount->at, name_of(key));
+		size_t size;
+		uint8_t *got = file_read(path, &size);
+
+		if (!got && errno != ENOENT)
+			must_fail(__FILE__, __LINE__, "read: %s",
+				  strerror(errno));
+		if (got)
+			(void)version_check(got, size);
+		board->reads += got != NULL;
+		*reads += got != NULL;
+		free(got);
 		free(path);
 	}
 }
 
-static void library_worker(const char *store, struct board *board)
+static void library_run(const char *store, struct board *board)
 {
-	int64_t end = now_ms() + RUN_MS;
-	uint64_t version = (uint64_t)WORKERS << 32;
-	unsigned seed = WORKERS;
+	uint64_t version = (uint64_t)(WRITERS + 1) << 32;
+	unsigned seed = KEYS;
 	struct box box;
 
 	box_open(&box, store, "");
-	while (now_ms() < end) {
-		const char *name = name_of((unsigned)rand_r(&seed) % KEYS);
-		unsigned what = (unsigned)rand_r(&seed) % 10;
+	for (unsigned i = 0; !is_done(board); i++) {
+		const unsigned key = (unsigned)rand_r(&seed) % KEYS;
+		uint64_t *content;
 		uint8_t *got;
 		size_t size;
-		int r;
+		int r = box_get(&box, name_of(key), &got, &size);
 
-		if (what < 3) {
-			uint64_t *content = version_new(++version);
-
-			box_add(&box, name, content, version_size(version));
-			atomic_fetch_add(&board->adds, 1);
-			free(content);
-		} else if (what == 3) {
-			box_delete(&box, name);
+		if (r == 0) {
+			(void)version_check(got, size);
+			free(got);
+			board->reads++;
 		} else {
-			r = box_get(&box, name, &got, &size);
-			if (r == 0) {
-				version_check(got, size);
-				free(got);
-			} else {
-				MUST_BE(r, -ENOENT);
-			}
+			MUST_BE(r, -ENOENT);
 		}
-		pause_ms(1);
+		if (i % 1000 != 0 || key >= RENAMED)
+			continue;
+		content = version_new(++version, &size);
+		box_add(&box, name_of(key), content, size);
+		board->adds[BY_LIBRARY]++;
+		free(content);
 	}
 	box_close(&box);
 }
 
-static void race(const struct mounted *mounted, struct board *board)
+/* ------------------------------------------------------------------- race */
+
+/* Run as worker number `i`. */
+static void work(unsigned i, const struct mounted mounts[2],
+		 struct board *board)
 {
-	pid_t pids[WORKERS];
+	if (i < WRITERS)
+		writer_run(&mounts[0], i, board);
+	else if (i == WRITERS)
+		reader_run(&mounts[0], RENAMED, &board->reads_by_mount[0],
+			   board);
+	else if (i == WRITERS + 1)
+		reader_run(&mounts[1], KEYS, &board->reads_by_mount[1], board);
+	else
+		library_run(mounts[0].store, board);
+}
+
+static void race(const struct mounted mounts[2], struct board *board)
+{
+	pid_t pids[WRITERS + 3];
 	struct box box;
 
-	for (unsigned i = 0; i < WORKERS; i++) {
+	for (unsigned i = 0; i < WRITERS + 3; i++) {
 		pids[i] = fork_child();
 		if (pids[i] == 0) {
-			if (i == WORKERS - 1)
-				library_worker(mounted->store, board);
-			else
-				mount_worker(mounted, i, board);
+			work(i, mounts, board);
 			_exit(0);
 		}
 	}
-	for (unsigned i = 0; i < WORKERS; i++)
+	for (unsigned i = 0; i < WRITERS + 3; i++)
 		child_must_succeed(pids[i]);
-	MUST(board->reads > 50 && board->adds > 50);
-	box_open(&box, mounted->store, "");
+	box_open(&box, mounts[0].store, "");
+	MUST(WITHIN_MS(5000, box_stats(&box).displaced == 0));
 	MUST(box_stats(&box).entries <= KEYS);
 	MUST_BE(box_stats(&box).plain_files, 0);
 	MUST_BE(box_stats(&box).quarantined, 0);
-	MUST(WITHIN_MS(5000, box_stats(&box).displaced == 0));
 	box_close(&box);
-	printf("ok - readers on the mount always get one whole version\n"
-	       "# %" PRIu64 " reads, %" PRIu64 " adds\n",
-	       board->reads, board->adds);
-}
-
-/* Add until the mount dies. */
-static void doomed_worker(const struct mounted *mounted, unsigned worker,
-			  struct board *board)
-{
-	unsigned seed = (unsigned)getpid();
-
-	for (;;) {
-		unsigned key = (unsigned)rand_r(&seed) % OWN_KEYS;
-		uint32_t version = board->begun[worker][key] + 1;
-		char *direct =
-			text_new("%s/%s", mounted->at, name_of(9000 + worker));
-
-		atomic_store(&board->begun[worker][key], version);
-		if (put(mounted, worker, name_of(1000 + worker * 100 + key),
-			version) != 0)
-			_exit(0);
-		atomic_store(&board->done[worker][key], version);
-		/* Creating by the final name is what may wait for a daemon
-		 * that is gone. */
-		FILE *file = fopen(direct, "we");
-		if (!file)
-			_exit(0);
-		(void)fputs("direct", file);
-		(void)fclose(file);
-		free(direct);
+	printf("ok - readers always get one whole version\n# %" PRIu64
+	       " reads, %" PRIu64 " and %" PRIu64 " through mounts; adds:",
+	       board->reads, board->reads_by_mount[0],
+	       board->reads_by_mount[1]);
+	for (unsigned i = 0; i < 2; i++)
+		MUST(board->reads_by_mount[i] > board->target / 50);
+	for (unsigned i = 0; i <= WAYS; i++) {
+		MUST(board->adds[i] > 0);
+		printf(" %" PRIu64, board->adds[i]);
 	}
-}
-
-static void survivors_check(const struct mounted *mounted, struct board *board)
-{
-	struct box box;
-
-	box_open(&box, mounted->store, "");
-	for (unsigned i = 0; i < (WORKERS - 1) * OWN_KEYS; i++) {
-		unsigned worker = i / OWN_KEYS;
-		unsigned key = i % OWN_KEYS;
-		uint32_t done = board->done[worker][key];
-		uint8_t *got;
-		uint64_t version;
-		size_t size;
-		int r = box_get(&box, name_of(1000 + worker * 100 + key), &got,
-				&size);
-
-		if (r == -ENOENT && done == 0)
-			continue;
-		MUST_DO(r);
-		version_check(got, size);
-		memcpy(&version, got, 8);
-		MUST(version == done || version == board->begun[worker][key]);
-		free(got);
-	}
-	MUST_BE(box_stats(&box).quarantined, 0);
-	box_close(&box);
-}
-
-static void kill_under_load(struct mounted *mounted, struct board *board)
-{
-	pid_t pids[WORKERS - 1];
-
-	for (unsigned i = 0; i < WORKERS - 1; i++) {
-		pids[i] = fork_child();
-		if (pids[i] == 0)
-			doomed_worker(mounted, i, board);
-	}
-	pause_ms(KILL_AFTER_MS);
-	MUST(kill(mounted->pid, SIGKILL) == 0);
-	MUST_BE(mounted_wait(mounted), 128 + SIGKILL);
-	for (unsigned i = 0; i < WORKERS - 1; i++) {
-		int status;
-		pid_t ended = 0;
-
-		if (!WITHIN_MS(10000, (ended = waitpid(pids[i], &status,
-						       WNOHANG)) != 0))
-			must_fail(__FILE__, __LINE__,
-				  "a process hangs on the dead mount");
-		MUST(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	}
-	mounted_restart(mounted);
-	survivors_check(mounted, board);
+	printf("\n");
 }
 
 int main(void)
@@ -298,7 +284,7 @@ int main(void)
 	struct board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	const char *refusal = mounted_refusal();
-	struct mounted mounted;
+	struct mounted mounts[2];
 	char *store;
 
 	if (refusal) {
@@ -306,15 +292,14 @@ int main(void)
 		return 0;
 	}
 	MUST(board != MAP_FAILED);
+	board->target = often(READS_QUICK, READS_DEEP);
 	store = scratch_path("store");
-	mounted_start(&mounted, store, NULL);
-	race(&mounted, board);
-	for (unsigned i = 0; i < KILLS; i++)
-		kill_under_load(&mounted, board);
-	printf("ok - a daemon that is killed under load loses nothing that a "
-	       "rename published\n");
-	mounted_stop(&mounted);
-	printf("ok - the mount still ends cleanly\n");
+	mounted_start(&mounts[0], store, NULL);
+	mounted_start(&mounts[1], store, NULL);
+	race(mounts, board);
+	mounted_stop(&mounts[1]);
+	mounted_stop(&mounts[0]);
+	printf("ok - the mounts still end cleanly\n");
 	free(store);
 	scratch_end();
 	return 0;

@@ -10,6 +10,7 @@
 #include <ftw.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,17 +102,39 @@ static void clean_up(struct items *items)
 			   FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
 }
 
+/* Is something mounted on that path each time anew? */
+static bool is_known(const struct items *items, const char *mount)
+{
+	for (size_t i = 0; i < items->mount_count; i++)
+		if (strcmp(items->mounts[i].path, mount) == 0)
+			return true;
+	return false;
+}
+
+/* A test with many processes has few of them at a time. */
+static void process_add(struct items *items, int pidfd)
+{
+	if (items->process_count == ITEMS_MAX) {
+		(void)close(items->processes[0]);
+		memmove(items->processes, items->processes + 1,
+			(ITEMS_MAX - 1) * sizeof(items->processes[0]));
+		items->process_count--;
+	}
+	items->processes[items->process_count++] = pidfd;
+}
+
 static void item_add(struct items *items, const struct message *message)
 {
-	if (message->kind == 'm' && items->mount_count < ITEMS_MAX)
+	if (message->kind == 'm' && items->mount_count < ITEMS_MAX &&
+	    !is_known(items, message->path))
 		items->mounts[items->mount_count++] = *message;
 	if (message->kind == 'd' && items->dir_count < ITEMS_MAX)
 		items->dirs[items->dir_count++] = *message;
-	if (message->kind == 'p' && items->process_count < ITEMS_MAX) {
+	if (message->kind == 'p') {
 		int pidfd = pidfd_of(message->pid);
 
 		if (pidfd >= 0)
-			items->processes[items->process_count++] = pidfd;
+			process_add(items, pidfd);
 	}
 }
 
