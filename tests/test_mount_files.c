@@ -392,3 +392,29 @@ Test(mount_files, a_tree_is_copied_in_and_compares_equal)
 	free(source);
 	site_end(&site);
 }
+
+Test(mount_files, set_id_bits_are_never_there)
+{
+	const char *const names[] = {"tool", name_of(1)};
+	struct site site;
+	struct stat st;
+
+	MOUNT_OR_SKIP();
+	site_new(&site);
+	for (size_t i = 0; i < 2; i++) {
+		const char *path = site_path(&site, names[i]);
+		int fd = open(path, O_WRONLY | O_CREAT, 06755);
+
+		MUST(fd >= 0);
+		MUST(close(fd) == 0);
+		MUST(stat(path, &st) == 0);
+		MUST_BE(st.st_mode & 07777, 0755);
+		MUST(chmod(path, 06711) == 0);
+		MUST(stat(path, &st) == 0);
+		MUST_BE(st.st_mode & 07777, 0711);
+	}
+	MUST(mkdir(site_path(&site, "dir"), 03777) == 0);
+	MUST(stat(site_path(&site, "dir"), &st) == 0);
+	MUST_BE(st.st_mode & 06000, 0);
+	site_end(&site);
+}

@@ -27,11 +27,11 @@ enum {
 	STALE_QUICK = 500,
 	STALE_DEEP = 20000,
 	MOUNT_MS = 200, /* a new mount takes at most, on an idle machine */
-	LOADED_QUICK = 300,
+	LOADED_QUICK = 1000,
 	LOADED_DEEP = 30000,
 	WORKERS = 4,
 	KEYS = 20, /* of each worker */
-	LOAD_MAX_MS = 40,
+	LOAD_MAX_MS = 20,
 	/* A daemon that is killed while the kernel waits for it is freed half a
 	 * second later: only so many rounds, and some others, do what leads to
 	 * it. */

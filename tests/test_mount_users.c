@@ -80,10 +80,23 @@ static int file_add(const char *name, int flags)
 	return r;
 }
 
+static int file_check(const char *name, const char *want)
+{
+	size_t size;
+	uint8_t *got = file_read(name, &size);
+	int r = errno;
+
+	if (got)
+		r = size == strlen(want) && !memcmp(got, want, size) ? 0 : EIO;
+	free(got);
+	return r;
+}
+
 static int do_read(void)
 {
-	return file_is(entry, "entry", 5) && file_is("plain", "plain", 5) ? 0
-									  : EIO;
+	int r = file_check(entry, "entry");
+
+	return r ? r : file_check("plain", "plain");
 }
 
 static int do_add(void)
@@ -138,6 +151,35 @@ static int do_mknod(void)
 static int do_chmod(void)
 {
 	return result(chmod(entry, 0600));
+}
+
+/* What is there must have no set-id bits. */
+static int without_id(const char *name)
+{
+	struct stat st;
+
+	MUST(stat(name, &st) == 0);
+	return st.st_mode & 06000 ? EILSEQ : 0;
+}
+
+static int do_set_id(void)
+{
+	int r = result(chmod(entry, 06755));
+
+	return r ? r : without_id(entry);
+}
+
+static int do_add_set_id(void)
+{
+	int fd = open("tool", O_WRONLY | O_CREAT, 06755);
+
+	return fd < 0 ? errno : close(fd) ? errno : without_id("tool");
+}
+
+/* To oneself, as cp -p and tar do. */
+static int do_chown(void)
+{
+	return result(chown(entry, getuid(), getgid()));
 }
 
 static int do_utimens(void)
@@ -202,6 +244,8 @@ static const struct {
 	bool modifies;
 } deeds[] = {
 	{"read", do_read, false},
+	{"quota", do_quota, true},
+	{"attribute", do_attribute, true},
 	{"add", do_add, true},
 	{"add directly", do_add_directly, true},
 	{"rewrite", do_rewrite, true},
@@ -212,27 +256,28 @@ static const struct {
 	{"rmdir", do_rmdir, true},
 	{"mknod", do_mknod, true},
 	{"chmod", do_chmod, true},
+	{"set-id", do_set_id, true},
+	{"add set-id", do_add_set_id, true},
+	{"chown", do_chown, true},
 	{"utimens", do_utimens, true},
 	{"touch", do_touch, true},
 	{"truncate", do_truncate, true},
 	{"append", do_append, true},
-	{"quota", do_quota, true},
-	{"attribute", do_attribute, true},
 	{"access", do_access, true},
 	{"map", do_map, true},
 };
 enum { DEEDS = sizeof(deeds) / sizeof(*deeds) };
 
-/* A directory with one of each, made by root. */
-static char *stage_new(const struct site *site)
+/* A directory with one of each, made by root below `at`: its name. */
+static char *stage_new(const char *at)
 {
 	static unsigned count;
-	char *at = text_new("%s/stage%u", site->mount.at, count++);
+	char *name = text_new("stage%u", count++);
 
-	shell_do("mkdir -p '%s/dir' && cd '%s' && printf plain >plain && "
+	shell_do("mkdir -p '%s/%s/dir' && cd '%s/%s' && printf plain >plain && "
 		 "printf spare >spare && printf entry >e.tmp && mv e.tmp %s",
-		 at, at, entry);
-	return at;
+		 at, name, at, name, entry);
+	return name;
 }
 
 /* All that can be seen of it; to be freed. */
@@ -257,52 +302,86 @@ static int deed_as(const struct user *user, const char *at, int (*act)(void))
 	return WEXITSTATUS(status);
 }
 
-/* Each deed by each user; `groups`: do members of the group write? */
-static void check_matrix(const char *options, bool groups)
+/* Who may do what on a mount with these options, the first being who mounts
+ * it; nobody else but root counts as such. */
+static const struct rights {
+	const char *options;
+	bool others_read;
+	bool group_writes;
+	bool is_read_only;
+} rights[] = {
+	{.options = "xattr"},
+	{.options = "allow_other,xattr", .others_read = true},
+	{.options = "allow_other,writers=54321,xattr",
+	 .others_read = true,
+	 .group_writes = true},
+	{.options = "ro,allow_other",
+	 .others_read = true,
+	 .is_read_only = true},
+};
+enum { RIGHTS = sizeof(rights) / sizeof(*rights) };
+
+/* What it must come to: 0 or an errno. */
+static int expected(const struct rights *right, const struct user *user,
+		    bool modifies)
+{
+	if (user->uid != 0 && !right->others_read)
+		return EACCES;
+	if (!modifies)
+		return 0;
+	if (right->is_read_only)
+		return EROFS;
+	return user->uid == 0 || (right->group_writes && user->writes) ? 0
+								       : EACCES;
+}
+
+static void check_case(const struct rights *right, const char *at, int u, int d)
+{
+	const int want = expected(right, &users[u], deeds[d].modifies);
+	char *before = stage_text(at);
+	int r = deed_as(&users[u], at, deeds[d].act);
+
+	if (r != want)
+		must_fail(__FILE__, __LINE__, "%s: %s: %s: %s", right->options,
+			  users[u].name, deeds[d].name, strerror(r));
+	if (want != 0 || !deeds[d].modifies) {
+		char *after = stage_text(at);
+
+		if (strcmp(before, after) != 0)
+			must_fail(__FILE__, __LINE__,
+				  "%s: %s: %s changed\n%s\nto\n%s",
+				  right->options, users[u].name, deeds[d].name,
+				  before, after);
+		free(after);
+	}
+	free(before);
+}
+
+/* Each deed by each user on each kind of mount; what they do it to is made
+ * through another one. */
+Test(mount_users, each_may_do_what_the_options_say)
 {
 	struct site site;
 
-	site_new_with(&site, options);
-	for (int u = 0; u < USERS; u++) {
-		for (int d = 0; d < DEEDS; d++) {
-			bool may = !deeds[d].modifies || users[u].uid == 0 ||
-				   (groups && users[u].writes);
-			char *at = stage_new(&site);
-			char *before = stage_text(at);
-			int r = deed_as(&users[u], at, deeds[d].act);
+	ROOT_OR_SKIP();
+	site_new(&site);
+	for (int i = 0; i < RIGHTS; i++) {
+		struct mounted mount;
 
-			if (r != (may ? 0 : EACCES))
-				must_fail(__FILE__, __LINE__, "%s: %s: %s",
-					  users[u].name, deeds[d].name,
-					  strerror(r));
-			if (!may || !deeds[d].modifies) {
-				char *after = stage_text(at);
+		mounted_start(&mount, site.box.path, rights[i].options);
+		for (int u = 0; u < USERS; u++) {
+			for (int d = 0; d < DEEDS; d++) {
+				char *name = stage_new(site.mount.at);
+				char *at = text_new("%s/%s", mount.at, name);
 
-				if (strcmp(before, after) != 0)
-					must_fail(__FILE__, __LINE__,
-						  "%s: %s was refused, but "
-						  "changed\n%s\nto\n%s",
-						  users[u].name, deeds[d].name,
-						  before, after);
-				free(after);
+				check_case(&rights[i], at, u, d);
+				free(name);
+				free(at);
 			}
-			free(before);
-			free(at);
 		}
+		mounted_stop(&mount);
 	}
 	site_end(&site);
-}
-
-Test(mount_users, members_of_the_group_write_and_everyone_reads)
-{
-	ROOT_OR_SKIP();
-	check_matrix("allow_other,writers=54321,xattr", true);
-}
-
-Test(mount_users, without_a_group_only_the_mounting_user_writes)
-{
-	ROOT_OR_SKIP();
-	check_matrix("allow_other,xattr", false);
 }
 
 Test(mount_users, what_a_member_writes_directly_is_never_seen_in_part)
@@ -368,32 +447,6 @@ Test(mount_users, who_gets_a_descriptor_may_write_to_it)
 	child_must_succeed(pid);
 	MUST(close(fd) == 0);
 	MUST(file_is(site_path(&site, "log"), "li", 2));
-	site_end(&site);
-}
-
-Test(mount_users, set_id_bits_are_never_there)
-{
-	static const char *const names[] = {"tool", entry};
-	struct site site;
-	struct stat st;
-
-	ROOT_OR_SKIP();
-	site_new_with(&site, "allow_other,writers=54321");
-	for (size_t i = 0; i < 2; i++) {
-		const char *path = site_path(&site, names[i]);
-		int fd = open(path, O_WRONLY | O_CREAT, 06755);
-
-		MUST(fd >= 0);
-		MUST(close(fd) == 0);
-		MUST(stat(path, &st) == 0);
-		MUST_BE(st.st_mode & 07777, 0755);
-		MUST(chmod(path, 06711) == 0);
-		MUST(stat(path, &st) == 0);
-		MUST_BE(st.st_mode & 07777, 0711);
-	}
-	MUST(mkdir(site_path(&site, "dir"), 03777) == 0);
-	MUST(stat(site_path(&site, "dir"), &st) == 0);
-	MUST_BE(st.st_mode & 06000, 0);
 	site_end(&site);
 }
 
