@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Who writes an entry under its final name and is killed in the middle leaves
- * nothing; who ends without closing it has closed it.
+ * nothing; who ends without closing it has closed it. Many of them are in
+ * test_writer_storm.c.
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -9,9 +10,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,40 +21,14 @@
 
 TestSuite(mount_killed, .fini = scratch_end, .timeout = 120);
 
-enum { SIZE = 200000, HALF = 100000, PIECE = 4096 };
-
-/* Does the kernel tell how a process ended that has been reaped? (Linux 6.15;
- * see linux/pidfd.h: PIDFD_GET_INFO, PIDFD_INFO_EXIT.) */
-static bool kernel_tells(void)
-{
-	struct {
-		uint64_t mask, cgroup_id;
-		uint32_t ids[11];
-		int32_t exit_code;
-	} info = {.mask = 8};
-	pid_t pid = fork_child();
-	int pidfd;
-	bool told;
-
-	if (pid == 0) {
-		(void)pause();
-		_exit(0);
-	}
-	pidfd = pidfd_open(pid, 0);
-	MUST(kill(pid, SIGKILL) == 0);
-	MUST(waitpid(pid, NULL, 0) == pid);
-	told = pidfd >= 0 && ioctl(pidfd, _IOWR(0xff, 11, info), &info) == 0 &&
-	       (info.mask & 8) && WIFSIGNALED(info.exit_code);
-	(void)close(pidfd);
-	return told;
-}
+enum { SIZE = 200000, HALF = 100000 };
 
 #define TOLD_OR_SKIP()                                                         \
 	do {                                                                   \
 		MOUNT_OR_SKIP();                                               \
-		if (!kernel_tells())                                           \
-			cr_skip_test("this kernel does not tell how a "        \
-				     "process ended: Linux 6.15 does");        \
+		const char *told_refusal = end_refusal();                      \
+		if (told_refusal)                                              \
+			cr_skip_test("%s", told_refusal);                      \
 	} while (0)
 
 static int create(const struct site *site, const char *name, int flags)
@@ -89,68 +61,6 @@ static void say_and_wait(int words)
 	MUST_BE(write(words, "", 1), 1);
 	for (;;)
 		(void)pause();
-}
-
-/* Entries one after the other, for ever; `done` is in memory that the test
- * shares. */
-static void write_on(const struct site *site, unsigned first,
-		     const uint8_t *data, _Atomic(unsigned) *done)
-{
-	for (unsigned i = 0;; i++) {
-		int fd = create(site, name_of(first + i), O_EXCL);
-
-		for (size_t at = 0; at < SIZE; at += PIECE)
-			put(fd, data + at,
-			    SIZE - at < PIECE ? SIZE - at : PIECE);
-		MUST(close(fd) == 0);
-		*done = i + 1;
-	}
-}
-
-Test(mount_killed, fifty_direct_writers_leave_nothing_in_part)
-{
-	enum { WRITERS = 50, AT_ONCE = 2 };
-	uint8_t *data = sample_new(SAMPLE_TEXT, 1, SIZE);
-	_Atomic(unsigned) *done =
-		mmap(NULL, WRITERS * sizeof(*done), PROT_READ | PROT_WRITE,
-		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	unsigned whole = 0;
-	struct site site;
-
-	TOLD_OR_SKIP();
-	MUST(done != MAP_FAILED);
-	site_new(&site);
-	srandom(7);
-	for (unsigned w = 0; w < WRITERS; w += AT_ONCE) {
-		pid_t pids[AT_ONCE];
-
-		for (unsigned i = 0; i < AT_ONCE; i++) {
-			pids[i] = fork_child();
-			if (pids[i] == 0)
-				write_on(&site, (w + i) * 1000, data,
-					 &done[w + i]);
-		}
-		for (unsigned i = 0; i < AT_ONCE; i++) {
-			pause_ms((int)(random() % 120));
-			MUST(kill(pids[i], SIGKILL) == 0);
-			MUST(waitpid(pids[i], NULL, 0) == pids[i]);
-		}
-	}
-	pause_ms(LAG_MS);
-	for (unsigned w = 0; w < WRITERS; w++) {
-		for (unsigned i = 0; i <= done[w]; i++) {
-			const char *name = name_of(w * 1000 + i);
-
-			if (box_has(&site.box, name, data, SIZE))
-				whole++;
-			else
-				MUST(box_misses(&site.box, name));
-		}
-	}
-	MUST_BE(box_stats(&site.box).entries, whole);
-	MUST(whole > 0);
-	free(data);
-	site_end(&site);
 }
 
 Test(mount_killed, what_was_closed_some_time_before_is_there)

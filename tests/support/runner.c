@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -186,4 +189,31 @@ char *shell_text(const char *format, ...)
 void child_must_succeed(pid_t pid)
 {
 	MUST_BE(status_wait(pid), 0);
+}
+
+const char *end_refusal(void)
+{
+	/* See linux/pidfd.h: PIDFD_GET_INFO, PIDFD_INFO_EXIT. */
+	struct {
+		uint64_t mask, cgroup_id;
+		uint32_t ids[11];
+		int32_t exit_code;
+	} info = {.mask = 8};
+	pid_t pid = fork_child();
+	int pidfd;
+	bool told;
+
+	if (pid == 0) {
+		(void)pause();
+		_exit(0);
+	}
+	pidfd = pidfd_open(pid, 0);
+	MUST(kill(pid, SIGKILL) == 0);
+	MUST(waitpid(pid, NULL, 0) == pid);
+	told = pidfd >= 0 && ioctl(pidfd, _IOWR(0xff, 11, info), &info) == 0 &&
+	       (info.mask & 8) && WIFSIGNALED(info.exit_code);
+	(void)close(pidfd);
+	return told ? NULL
+		    : "this kernel does not tell how a process ended: "
+		      "Linux 6.15 does";
 }

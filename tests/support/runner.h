@@ -43,6 +43,10 @@ const char *program(const char *variable);
 /* Wait for a child that must end by itself with exit status 0. */
 void child_must_succeed(pid_t pid);
 
+/* Why a mount cannot know here that a writer was killed, or NULL when it can:
+ * the kernel must tell how a process ended that has been reaped. */
+const char *end_refusal(void);
+
 /* fork() whose child ends when the test does. */
 pid_t fork_child(void);
 
