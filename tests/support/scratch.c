@@ -9,11 +9,9 @@
 #include <unistd.h>
 
 #include "guardian.h"
+#include "leaks.h"
 #include "must.h"
 #include "scratch.h"
-
-/* Of LeakSanitizer, in a build that has it. */
-__attribute__((weak)) int __lsan_do_recoverable_leak_check(void);
 
 static char scratch_root[SCRATCH_PATH];
 static pid_t scratch_owner;
@@ -41,11 +39,7 @@ void scratch_end(void)
 		return;
 	guardian_end();
 	scratch_root[0] = '\0';
-	/* Criterion takes no notice of the check at exit, nor of an assertion
-	 * at this point. */
-	if (__lsan_do_recoverable_leak_check &&
-	    __lsan_do_recoverable_leak_check() != 0)
-		abort();
+	leaks_check();
 }
 
 char *text_new(const char *format, ...)

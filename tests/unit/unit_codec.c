@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "format/check.h"
 #include "format/codec.h"
+#include "leaks.h"
 
 enum { SIZE = 70000 };
 
@@ -25,6 +26,8 @@ static size_t compress(void)
 	cr_assert_lt(size, SIZE);
 	return (size_t)size;
 }
+
+TestSuite(codec, .fini = leaks_check);
 
 Test(codec, gives_back_what_it_took)
 {

@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "format/footer.h"
+#include "leaks.h"
 
 enum { ID = 0x4242, FRAMES = 3 };
 static const uint64_t content_size = 2 * FRAME_SIZE + 5;
@@ -69,6 +70,8 @@ static void seal(struct sample *sample)
 
 	memcpy(at, check.bytes, CHECK_SIZE);
 }
+
+TestSuite(footer, .fini = leaks_check);
 
 Test(footer, comes_back_as_it_was)
 {

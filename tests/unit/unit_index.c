@@ -12,6 +12,7 @@
 #include "index/index.h"
 #include "index/meta.h"
 #include "index/nodes.h"
+#include "leaks.h"
 
 static char path[] = "/tmp/cubby-unit-XXXXXX";
 static struct index *opened;
@@ -29,6 +30,7 @@ static void teardown(void)
 	index_close(opened);
 	snprintf(command, sizeof(command), "rm -rf %s", path);
 	cr_assert_eq(system(command), 0);
+	leaks_check();
 }
 
 TestSuite(index, .init = setup, .fini = teardown);

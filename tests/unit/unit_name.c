@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "format/name.h"
+#include "leaks.h"
 
 /* `digits` times "a", then `suffix`. */
 static const char *name_of(size_t digits, const char *suffix)
@@ -14,6 +15,8 @@ static const char *name_of(size_t digits, const char *suffix)
 	strcpy(name + digits, suffix);
 	return name;
 }
+
+TestSuite(name, .fini = leaks_check);
 
 Test(name, entries_have_32_to_128_digits)
 {

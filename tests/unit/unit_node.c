@@ -7,6 +7,7 @@
 
 #include "cubby/tree.h"
 #include "index/nodes.h"
+#include "leaks.h"
 #include "store/node.h"
 #include "store/store.h"
 
@@ -29,6 +30,7 @@ static void teardown(void)
 	cubby_close(store);
 	snprintf(command, sizeof(command), "rm -rf %s", path);
 	cr_assert_eq(system(command), 0);
+	leaks_check();
 }
 
 TestSuite(node, .init = setup, .fini = teardown);

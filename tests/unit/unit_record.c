@@ -6,6 +6,7 @@
 #include "base/base.h"
 #include "format/footer.h"
 #include "format/record.h"
+#include "leaks.h"
 
 static const struct record sample = {
 	.kind = CUBBY_ENTRY,
@@ -39,6 +40,8 @@ static const uint8_t golden[] = {
 	0x26, 0x27, 0x08, 0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x08,
 	0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 'a',  'b',  'c',
 };
+
+TestSuite(record, .fini = leaks_check);
 
 Test(record, is_encoded_as_the_format_says)
 {

@@ -15,6 +15,7 @@
 #include "index/index.h"
 #include "index/nodes.h"
 #include "index/snapshot.h"
+#include "leaks.h"
 
 static char path[] = "/tmp/cubby-steady-XXXXXX";
 static struct index *opened;
@@ -32,6 +33,7 @@ static void teardown(void)
 	index_close(opened);
 	snprintf(command, sizeof(command), "rm -rf %s", path);
 	cr_assert_eq(system(command), 0);
+	leaks_check();
 }
 
 TestSuite(steady, .init = setup, .fini = teardown, .timeout = 100);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cubby/tree.h"
+#include "leaks.h"
 
 static char path[] = "/tmp/cubby-sweep-XXXXXX";
 static struct cubby *store;
@@ -26,6 +27,7 @@ static void teardown(void)
 	cubby_close(store);
 	snprintf(command, sizeof(command), "rm -rf %s", path);
 	cr_assert_eq(system(command), 0);
+	leaks_check();
 }
 
 enum { LARGE = 1000000 }; /* a small draft has no file */

@@ -16,6 +16,7 @@
 #include "cubby/upkeep.h"
 #include "index/lmdb_index.h"
 #include "index/nodes.h"
+#include "leaks.h"
 #include "store/enlist.h"
 #include "store/recount.h"
 #include "store/store.h"
@@ -93,6 +94,7 @@ static void teardown(void)
 	cubby_close(store);
 	(void)snprintf(command, sizeof(command), "rm -rf %s", path);
 	cr_assert_eq(system(command), 0);
+	leaks_check();
 }
 
 TestSuite(verify, .init = setup, .fini = teardown, .timeout = 60);
