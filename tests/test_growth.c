@@ -25,7 +25,7 @@
 #include "version.h"
 
 enum {
-	LOOKUPS_QUICK = 500000, /* more do not fit into a minute */
+	LOOKUPS_QUICK = 1000000,
 	LOOKUPS_DEEP = 50000000,
 	ASKERS = 3,
 	ROUND = 50000, /* lookups of all askers, */
@@ -122,7 +122,9 @@ static bool is_back(pid_t pid, const struct size *before, struct size *ret_now)
 
 static void look_up_many(const char *store)
 {
-	const unsigned rounds = often(LOOKUPS_QUICK, LOOKUPS_DEEP) / ROUND;
+	const unsigned wanted = often(LOOKUPS_QUICK, LOOKUPS_DEEP) / ROUND;
+	int64_t begin_ms;
+	unsigned rounds = 0;
 	struct mounted mounted;
 	struct size before;
 	struct size after;
@@ -133,14 +135,16 @@ static void look_up_many(const char *store)
 	for (unsigned round = 0; round < WARM_ROUNDS; round++)
 		ask_round(&mounted, store, round);
 	before = size_of(mounted.pid);
-	for (unsigned round = 0; round < rounds; round++)
-		ask_round(&mounted, store, WARM_ROUNDS + round);
+	begin_ms = now_ms();
+	for (; storm_goes_on(rounds, wanted, begin_ms); rounds++)
+		ask_round(&mounted, store, WARM_ROUNDS + rounds);
 	back = WITHIN_MS(10000, is_back(mounted.pid, &before, &after));
 	printf("%s - the daemon is as small as before after many lookups\n"
-	       "# %u lookups, %u hits: %ld KiB and %u descriptors, then "
+	       "# %u of %u lookups, %u hits: %ld KiB and %u descriptors, then "
 	       "%ld KiB and %u\n",
-	       back ? "ok" : "not ok", rounds * ROUND, rounds * HITS,
-	       before.own_kb, before.fds, after.own_kb, after.fds);
+	       back ? "ok" : "not ok", rounds * ROUND, wanted * ROUND,
+	       rounds * HITS, before.own_kb, before.fds, after.own_kb,
+	       after.fds);
 	mounted_stop(&mounted);
 }
 
@@ -238,7 +242,9 @@ static void replace_often(const char *store)
 {
 	struct board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	const unsigned times = often(REPLACED_QUICK, REPLACED_DEEP);
+	const unsigned wanted = often(REPLACED_QUICK, REPLACED_DEEP);
+	const int64_t begin_ms = now_ms();
+	unsigned times = 0;
 	pid_t pids[READERS + MAPPERS];
 	struct mounted mounted;
 	struct box box;
@@ -256,9 +262,9 @@ static void replace_often(const char *store)
 		if (pids[i] == 0)
 			map_on(&mounted, board);
 	}
-	for (uint64_t version = 2; version < times + 2; version++) {
-		replace(&mounted, version);
-		board->version = version;
+	for (; storm_goes_on(times, wanted, begin_ms); times++) {
+		replace(&mounted, times + 2);
+		board->version = times + 2;
 	}
 	board->is_over = true;
 	for (unsigned i = 0; i < READERS + MAPPERS; i++)
@@ -275,8 +281,9 @@ static void replace_often(const char *store)
 	box_close(&box);
 	MUST(board->reads > times / 10 && board->maps > times / 100);
 	printf("ok - an entry that is replaced all the time is never old or "
-	       "mixed\n# %u times, %" PRIu64 " reads, %" PRIu64 " mappings\n",
-	       times, board->reads, board->maps);
+	       "mixed\n# %u of %u times, %" PRIu64 " reads, %" PRIu64
+	       " mappings\n",
+	       times, wanted, board->reads, board->maps);
 	mounted_stop(&mounted);
 	free(path);
 }

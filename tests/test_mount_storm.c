@@ -116,13 +116,16 @@ static int64_t program_ms(void)
 
 static void mount_again(struct mounted *mounted)
 {
-	const unsigned rounds = often(STALE_QUICK, STALE_DEEP);
-	int64_t *took = calloc(rounds, sizeof(*took));
-	int64_t *program = calloc(rounds, sizeof(*program));
+	const unsigned wanted = often(STALE_QUICK, STALE_DEEP);
+	const int64_t begin_ms = now_ms();
+	int64_t *took = calloc(wanted, sizeof(*took));
+	int64_t *program = calloc(wanted, sizeof(*program));
+	unsigned rounds = 0;
 	int64_t allowed;
 
 	MUST(took && program);
-	for (unsigned i = 0; i < rounds; i++) {
+	for (; storm_goes_on(rounds, wanted, begin_ms); rounds++) {
+		const unsigned i = rounds;
 		int64_t begin;
 
 		MUST(put(mounted, 0, i) == 0);
@@ -138,9 +141,9 @@ static void mount_again(struct mounted *mounted)
 	/* A machine with other work takes longer for everything. */
 	allowed = MOUNT_MS + 10 * program[rounds / 2];
 	printf("%s - a new mount works at once after each kill\n"
-	       "# %u kills: %" PRId64 " ms in the median, %" PRId64
+	       "# %u of %u kills: %" PRId64 " ms in the median, %" PRId64
 	       " at most (the program alone: %" PRId64 ")\n",
-	       took[rounds / 2] <= allowed ? "ok" : "not ok", rounds,
+	       took[rounds / 2] <= allowed ? "ok" : "not ok", rounds, wanted,
 	       took[rounds / 2], took[rounds - 1], program[rounds / 2]);
 	free(program);
 	free(took);
@@ -230,12 +233,14 @@ static void kill_under_load(struct mounted *mounted)
 {
 	struct board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	const unsigned rounds = often(LOADED_QUICK, LOADED_DEEP);
+	const unsigned wanted = often(LOADED_QUICK, LOADED_DEEP);
+	const int64_t begin_ms = now_ms();
 	uint64_t versions = 0;
+	unsigned round = 0;
 	unsigned seed = 1;
 
 	MUST(board != MAP_FAILED);
-	for (unsigned round = 0; round < rounds; round++) {
+	for (; storm_goes_on(round, wanted, begin_ms); round++) {
 		pid_t pids[WORKERS];
 
 		for (unsigned i = 0; i < WORKERS; i++) {
@@ -253,10 +258,10 @@ static void kill_under_load(struct mounted *mounted)
 	}
 	for (unsigned i = 0; i < WORKERS * KEYS; i++)
 		versions += board->done[i / KEYS][i % KEYS];
-	MUST(versions > rounds);
+	MUST(versions > round);
 	printf("ok - a daemon that is killed under load loses nothing that a "
-	       "rename published\n# %u kills, %" PRIu64 " adds\n",
-	       rounds, versions);
+	       "rename published\n# %u of %u kills, %" PRIu64 " adds\n",
+	       round, wanted, versions);
 	MUST(munmap(board, sizeof(*board)) == 0);
 }
 

@@ -3,14 +3,35 @@
 #ifndef TESTS_DEEP_H
 #define TESTS_DEEP_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
+
+#include "scratch.h"
+
+/* How long the quick form of a storm may take, however slow the machine is. It
+ * says how far it came. */
+enum { STORM_MS = 45000 };
+
+static inline bool is_deep(void)
+{
+	const char *value = getenv("DEEP");
+
+	return value && *value;
+}
 
 /* How often: `quick`, or with DEEP=1 in the environment `deep`. */
 static inline unsigned often(unsigned quick, unsigned deep)
 {
-	const char *value = getenv("DEEP");
+	return is_deep() ? deep : quick;
+}
 
-	return value && *value ? deep : quick;
+/* Is it to go on, after `done` of `number`? */
+static inline bool storm_goes_on(unsigned done, unsigned number,
+				 int64_t begin_ms)
+{
+	return done < number &&
+	       (is_deep() || done == 0 || now_ms() - begin_ms < STORM_MS);
 }
 
 #endif
