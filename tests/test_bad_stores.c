@@ -319,17 +319,17 @@ Test(bad_stores, a_store_of_a_newer_version_is_refused_and_not_touched)
 	for (unsigned i = 0; i < 2; i++) {
 		char *path = some_store();
 		char *file = index_file(path);
-		uint8_t old = i == 0 ? 1 : 0;
+		uint8_t now = i == 0 ? 2 : 0;
 		uint8_t *before;
 		size_t size;
 
-		format_poke(path, offsets[i], 2);
+		format_poke(path, offsets[i], now + 1);
 		before = file_read(file, &size);
 		is_refused(path, 0, -EPROTONOSUPPORT);
 		is_refused(path, CUBBY_CREATE, -EPROTONOSUPPORT);
 		is_refused(path, CUBBY_READ_ONLY, -EPROTONOSUPPORT);
 		MUST(file_is(file, before, size));
-		format_poke(path, offsets[i], old);
+		format_poke(path, offsets[i], now);
 		still_has_its_entries(path);
 		free(before);
 		free(file);
