@@ -256,6 +256,38 @@ Test(watch, what_is_opened_when_told_stays_readable_after_the_purge)
 	box_close(&box);
 }
 
+/* Where a blob is damaged, its name may have gone to a good one. */
+Test(watch, damage_of_what_was_replaced_leaves_the_new_version_alone)
+{
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, 3000000);
+	struct cubby_watch *watch;
+	struct cubby_reader *reader;
+	struct box box;
+	char *blobs;
+	char *blob;
+	uint64_t id;
+
+	box_new(&box, "");
+	MUST_DO(cubby_watch_new(box.store, &watch));
+	cubby_watch_hold(watch, 0);
+	box_add(&box, name_of(1), data, 3000000);
+	id = box_attr(&box, name_of(1)).id;
+	blobs = text_new("%s/blobs", box.path);
+	MUST_BE(files_below(blobs, &blob, 1), 1);
+	file_flip(blob, 1000);
+	box_add(&box, name_of(1), data, 300000);
+	MUST_DO(cubby_open_entry(box.store, id, &reader));
+	MUST_BE(cubby_reader_read(reader, data + 300000, 2700000), -EBADMSG);
+	cubby_reader_close(reader);
+	MUST(box_has(&box, name_of(1), data, 300000));
+	MUST_BE(box_stats(&box).quarantined, 0);
+	cubby_watch_close(watch);
+	free(blob);
+	free(blobs);
+	free(data);
+	box_close(&box);
+}
+
 Test(watch, a_displaced_plain_file_is_told_of_as_well)
 {
 	struct cubby_watch *watch;
