@@ -71,6 +71,7 @@ static void table_grow(struct mount *m)
 {
 	size_t old_count = m->bucket_count;
 	struct inode **old = m->buckets;
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers, indeed */
 	struct inode **new = calloc(old_count * 2, sizeof(*new));
 
 	if (!new)
@@ -237,7 +238,7 @@ int inode_remember(struct mount *m, const struct cubby_attr *attr,
 			inode_insert_locked(m, inode);
 		r = inode ? 1 : -ENOMEM;
 	}
-	if (r >= 0) {
+	if (inode) {
 		inode->nlookup++;
 		inode->refs++;
 		inode->unnamed_here = false;

@@ -49,6 +49,7 @@ static void unescape(char *s)
 	while (*s) {
 		unsigned c;
 
+		/* NOLINTNEXTLINE(cert-err34-c): three digits always fit */
 		if (s[0] == '\\' && sscanf(s + 1, "%3o", &c) == 1) {
 			*to++ = (char)c;
 			s += 4;
@@ -273,7 +274,7 @@ int mountpoint_prepare(const char *path, char **ret_real)
 	char *real = NULL, *plain = NULL;
 	int r = absolute(path, &plain);
 
-	if (r < 0)
+	if (!plain)
 		return r;
 	r = clear_stale(plain);
 	if (r == 0) {
@@ -281,7 +282,7 @@ int mountpoint_prepare(const char *path, char **ret_real)
 		/* The last part may have been a link to a dead mount. */
 		r = real ? clear_stale(real) : -errno;
 	}
-	if (r == 0 && stat(real, &st) < 0)
+	if (r == 0 && (!real || stat(real, &st) < 0))
 		r = -errno;
 	else if (r == 0 && !S_ISDIR(st.st_mode))
 		r = -ENOTDIR;

@@ -212,8 +212,8 @@ static int append(struct encoder *encoder, const void *stored, size_t size)
 
 static int flush_frame(struct encoder *encoder, const void *data)
 {
-	const void *stored;
-	size_t size;
+	const void *stored = NULL;
+	size_t size = 0;
 	int r = encode_frame(encoder, data, FRAME_SIZE, &stored, &size);
 
 	return r < 0 ? r : append(encoder, stored, size);

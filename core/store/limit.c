@@ -319,7 +319,7 @@ int cubby_get_quota(struct cubby *store, const char *path,
 		    struct cubby_quota *ret_quota)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
-	uint64_t dir;
+	uint64_t dir = 0;
 	int r = store_verify_process(store);
 
 	if (r == 0)

@@ -143,8 +143,8 @@ static int unpublish(struct move *move, struct record *ret_record)
  * moves it has to copy, as between disks. */
 static int verify_group(const struct move *move, struct update *update)
 {
-	uint64_t from;
-	uint64_t to;
+	uint64_t from = 0;
+	uint64_t to = 0;
 	int r = update_group(update, move->parent, &from);
 
 	if (r == 0)

@@ -52,7 +52,7 @@ static void keep(struct update *update, uint64_t id,
 static int find(struct update *update, uint64_t id, const struct record *seen,
 		struct node *ret_node)
 {
-	uint64_t found;
+	uint64_t found = 0;
 	int r = node_get(update->txn, id, ret_node);
 
 	if (r == 0 && (ret_node->record.kind != CUBBY_ENTRY ||

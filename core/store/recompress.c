@@ -101,7 +101,7 @@ static int replace(struct recompression *work, uint64_t old_id,
 		   struct encoder *encoder, struct record *record)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
-	struct node node;
+	struct node node = {.id = 0};
 	uint64_t found = 0;
 	int r = update_begin(work->store, &update);
 
@@ -164,7 +164,7 @@ static int run(struct recompression *work, uint64_t id,
 	       const struct origin *origin)
 {
 	SCOPED_ENCODER struct encoder encoder = {.fd = -1};
-	struct record record;
+	struct record record = {.kind = CUBBY_ENTRY};
 	uint64_t new_id;
 	int r = store_new_id(work->store, &new_id);
 

@@ -102,7 +102,7 @@ static int look(struct cubby_watch *watch, struct telling *telling,
 		uint64_t *ret_displaced)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
-	struct totals totals;
+	struct totals totals = {0};
 	int r = index_read(watch->store->index, &txn);
 
 	telling->count = 0;
@@ -269,9 +269,9 @@ struct cold {
 static int look_cold(struct cubby_watch *watch, struct cold *cold)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
-	struct cubby_limits limits;
+	struct cubby_limits limits = {0};
 	struct coldest coldest;
-	struct totals totals;
+	struct totals totals = {0};
 	struct recent row;
 	struct record record;
 	uint64_t bytes = 0;

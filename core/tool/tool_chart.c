@@ -79,6 +79,7 @@ static void begin(FILE *out, const char *title, const struct scale *scale,
 		WIDTH, HEIGHT);
 	tool_text_html(out, title);
 	fputs("\">\n", out);
+	/* NOLINTNEXTLINE(cert-flp30-c): 1.001 is for what rounding adds */
 	for (double at = 0; at <= scale->max * 1.001; at += scale->step) {
 		double y = y_of(scale, at);
 

@@ -64,7 +64,7 @@ struct tool_words tool_format_time(uint64_t seconds)
 
 struct tool_words tool_format_count(uint64_t number)
 {
-	struct tool_words words;
+	struct tool_words words = {0};
 	char digits[24];
 	size_t length;
 	char *to = words.text;

@@ -56,8 +56,10 @@ static bool number_parse(const char *text, uint64_t *ret_whole,
 		whole = whole * 10 + (uint64_t)(*at - '0');
 	}
 	if (*at == '.' && isdigit((unsigned char)at[1]))
-		for (at++; isdigit((unsigned char)*at); at++, place /= 10)
+		for (at++; isdigit((unsigned char)*at); at++) {
 			fraction += place * (*at - '0');
+			place /= 10;
+		}
 	*ret_whole = whole;
 	*ret_fraction = fraction;
 	*ret_rest = at;
