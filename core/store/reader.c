@@ -32,9 +32,7 @@ struct cubby_reader {
 	struct cubby *store;
 	uint64_t id;
 	struct record record; /* by which it was opened; has no name */
-	uint64_t size;
-	enum codec codec;
-	unsigned level; /* of its compression, 0 if not known */
+	unsigned level;	      /* of its compression, 0 if not known */
 	uint64_t frame_count;
 	struct frame *frames;
 	uint64_t *offsets; /* of the stored frames */
@@ -228,8 +226,6 @@ static int try_open(struct cubby_reader *reader)
 		return record.kind == CUBBY_DIRECTORY ? -EISDIR : -EINVAL;
 	reader->record = record;
 	reader->record.name = NULL;
-	reader->size = record.size;
-	reader->codec = record.codec;
 	if (record.place == PLACE_INDEX)
 		return open_small(reader, txn, &record);
 	/* A file is read without a transaction: it may take its time. */
@@ -246,7 +242,7 @@ static bool is_unmoved(struct cubby_reader *reader)
 	return index_read(reader->store->index, &txn) == 0 &&
 	       nodes_get(txn, reader->id, &record) == 0 &&
 	       record.kind == CUBBY_ENTRY && record.place == PLACE_BLOB &&
-	       record.codec == reader->codec;
+	       record.codec == reader->record.codec;
 }
 
 /* What is wrong with an entry that could not be opened. */
@@ -303,14 +299,6 @@ int reader_open(struct cubby *store, uint64_t id,
 	return r;
 }
 
-int cubby_open_entry(struct cubby *store, uint64_t id,
-		     struct cubby_reader **ret_reader)
-{
-	int r = store_verify_process(store);
-
-	return r < 0 ? r : reader_open(store, id, ret_reader);
-}
-
 void cubby_reader_close(struct cubby_reader *reader)
 {
 	if (!reader)
@@ -328,7 +316,7 @@ void cubby_reader_close(struct cubby_reader *reader)
 
 uint64_t cubby_reader_size(const struct cubby_reader *reader)
 {
-	return reader->size;
+	return reader->record.size;
 }
 
 unsigned reader_level(const struct cubby_reader *reader)
@@ -340,9 +328,9 @@ unsigned reader_level(const struct cubby_reader *reader)
 static int decode_stored(const struct cubby_reader *reader, uint64_t index,
 			 const uint8_t *stored, uint8_t *target)
 {
-	size_t size = footer_frame_size(reader->size, index);
+	size_t size = footer_frame_size(reader->record.size, index);
 
-	if (reader->codec == CODEC_ZSTD)
+	if (reader->record.codec == CODEC_ZSTD)
 		return codec_decompress(target, size, stored,
 					reader->frames[index].stored_size);
 	memcpy(target, stored, size);
@@ -378,8 +366,8 @@ static int decode_kept(struct cubby_reader *reader, uint64_t index)
 	if (reader->kept_index == index)
 		return 0;
 	if (!reader->kept)
-		reader->kept = malloc((size_t)(reader->size < FRAME_SIZE
-						       ? reader->size
+		reader->kept = malloc((size_t)(reader->record.size < FRAME_SIZE
+						       ? reader->record.size
 						       : FRAME_SIZE));
 	if (!reader->kept)
 		return -ENOMEM;
@@ -418,16 +406,6 @@ static int decode_one(void *cookie, size_t number)
 		      frames->target + number * FRAME_SIZE);
 }
 
-static bool is_kept(struct cubby_reader *reader, uint64_t index)
-{
-	bool is;
-
-	pthread_mutex_lock(&reader->lock);
-	is = reader->kept_index == index;
-	pthread_mutex_unlock(&reader->lock);
-	return is;
-}
-
 /* Read what is asked for at `offset` from one frame, or from as many as are
  * asked for whole. Returns how much that is. */
 static ssize_t read_some(struct cubby_reader *reader, uint64_t offset,
@@ -435,15 +413,16 @@ static ssize_t read_some(struct cubby_reader *reader, uint64_t offset,
 {
 	const uint64_t index = offset / FRAME_SIZE;
 	const size_t start = (size_t)(offset % FRAME_SIZE);
-	const bool is_to_end = offset + size == reader->size;
+	const bool is_to_end = offset + size == reader->record.size;
 	size_t count = (size + (is_to_end ? FRAME_SIZE - 1 : 0)) / FRAME_SIZE;
 	struct frames frames = {
 		.reader = reader, .first = index, .target = target};
 	int r;
 
-	if (start > 0 || count == 0 || (count == 1 && is_kept(reader, index))) {
+	if (start > 0 || count == 0) {
 		size = min_size(size,
-				footer_frame_size(reader->size, index) - start);
+				footer_frame_size(reader->record.size, index) -
+					start);
 		r = read_part(reader, index, start, target, size);
 	} else {
 		size = min_size(size, count * FRAME_SIZE);
@@ -462,8 +441,9 @@ int reader_verify(struct cubby *store, uint64_t id, struct digest *digest)
 	for (uint64_t i = 0; r == 0 && i < reader->frame_count; i++) {
 		r = decode(reader, i, raw);
 		if (r == 0)
-			r = digest_take(digest, raw,
-					footer_frame_size(reader->size, i));
+			r = digest_take(
+				digest, raw,
+				footer_frame_size(reader->record.size, i));
 	}
 	cubby_reader_close(reader);
 	return r;
@@ -478,10 +458,10 @@ ssize_t cubby_reader_pread(struct cubby_reader *reader, void *buffer,
 
 	if (r < 0)
 		return r;
-	if (offset >= reader->size)
+	if (offset >= reader->record.size)
 		return 0;
-	if (size > reader->size - offset)
-		size = (size_t)(reader->size - offset);
+	if (size > reader->record.size - offset)
+		size = (size_t)(reader->record.size - offset);
 	while (done < size) {
 		ssize_t n = read_some(reader, offset + done, target + done,
 				      size - done);
@@ -505,8 +485,8 @@ ssize_t cubby_reader_read(struct cubby_reader *reader, void *buffer,
 	/* Taken in advance, so that two threads never read the same bytes. */
 	pthread_mutex_lock(&reader->lock);
 	position = reader->position;
-	if (size > reader->size - position)
-		size = (size_t)(reader->size - position);
+	if (size > reader->record.size - position)
+		size = (size_t)(reader->record.size - position);
 	reader->position += size;
 	pthread_mutex_unlock(&reader->lock);
 	n = cubby_reader_pread(reader, buffer, size, position);

@@ -15,6 +15,7 @@
 #include "store/figures.h"
 #include "store/node.h"
 #include "store/quarantine.h"
+#include "store/reader.h"
 #include "store/tree.h"
 #include "store/update.h"
 #include "sys/sys.h"
@@ -387,4 +388,12 @@ int cubby_rmdir(struct cubby *store, uint64_t parent, const char *name)
 int cubby_unlink(struct cubby *store, uint64_t parent, const char *name)
 {
 	return remove_name(store, parent, name, false);
+}
+
+int cubby_open_entry(struct cubby *store, uint64_t id,
+		     struct cubby_reader **ret_reader)
+{
+	int r = store_verify_process(store);
+
+	return r < 0 ? r : reader_open(store, id, ret_reader);
 }
