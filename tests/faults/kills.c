@@ -144,9 +144,11 @@ static const char *check(const struct op *op, int how,
 			 const struct diary *diary)
 {
 	struct stage stage = {.fd = -1};
+	static char text[128];
 	struct facts facts;
 	const char *found = NULL;
 	bool is_done = false;
+	int r;
 
 	setting_place(&stage);
 	if (op->is_refused)
@@ -154,8 +156,12 @@ static const char *check(const struct op *op, int how,
 				       -ENOTEMPTY
 			       ? NULL
 			       : "it is not refused afterwards";
-	if (setting_settle(&stage, op) < 0)
-		found = "the store or the watch is of no use afterwards";
+	r = setting_settle(&stage, op);
+	if (r < 0) {
+		(void)snprintf(text, sizeof(text),
+			       "opening it afterwards gives %s", must_show(r));
+		found = text;
+	}
 	if (!found)
 		found = check_state(&stage, op, diary->is_done, &is_done);
 	if (!found && !is_done && !op->opens_itself && !op->prepare &&
