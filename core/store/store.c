@@ -79,11 +79,12 @@ static int may_be_made(int dir_fd)
 
 	if (others > 0 && sys_stat(dir_fd, LAYOUT_INDEX, &found) == 0 &&
 	    S_ISDIR(found.st_mode)) {
-		int parts = sys_count_names(dir_fd, LAYOUT_INDEX, 3);
+		/* The files of locks, before the one of data. */
+		int parts = sys_count_names(dir_fd, LAYOUT_INDEX, 4);
 
 		if (parts < 0)
 			return parts;
-		others -= parts <= 2;
+		others -= parts <= 3;
 	}
 	return others < 0 ? others : others == 0;
 }
