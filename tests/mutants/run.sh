@@ -66,8 +66,6 @@ mutant 'quarantine the entry that came in its stead' watch \
 	's/(return r == 0 && found != id \?) -ENOENT/$1 node_get(update->txn, found, ret_node)/'
 mutant 'answer from an old snapshot' history core/index/index.c \
 	's/r = lmdb_error\(mdb_txn_renew\(txn->txn\)\);/r = 0;/; s/\tmdb_txn_reset\(txn->txn\);//'
-mutant 'a miss for what is being replaced' history core/store/namespace.c \
-	's/while \(r == -ENOENT \|\| r == -EINVAL \|\| r == -EISDIR\)/while (false)/'
 mutant 'acknowledge a delete that is not done' history core/store/namespace.c \
 	's/(int cubby_delete_name.*?r == 0)(\)\s+r = update_commit)/$1 && node.id % 64$2/s'
 
