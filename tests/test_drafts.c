@@ -19,12 +19,16 @@ enum { ROOT = (int)CUBBY_ROOT_ID };
 
 Test(drafts, a_draft_is_seen_when_it_is_published)
 {
-	static const size_t sizes[] = {0, 1, 4000, 131072, 1500000};
+	/* The last ones end so near to the end of a page that a footer would
+	 * begin in the one and go on in the next. */
+	static const size_t sizes[] = {0,	1,     4000,  131072,
+				       1500000, 40950, 40955, 40960};
 	struct box box;
 
 	box_new(&box, "");
-	for (unsigned i = 0; i < 5; i++) {
-		uint8_t *data = sample_new(SAMPLE_TEXT, i, sizes[i]);
+	for (unsigned i = 0; i < 8; i++) {
+		uint8_t *data = sample_new(i < 5 ? SAMPLE_TEXT : SAMPLE_NOISE,
+					   i, sizes[i]);
 		struct cubby_draft *draft;
 		struct cubby_attr attr;
 		uint64_t id;

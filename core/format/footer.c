@@ -26,6 +26,8 @@ enum {
 	AT_RAW_SIZE = 36,
 	AT_PAYLOAD_SIZE = 44,
 	AT_MTIME = 52,
+	HEAD_SIZE = AT_MTIME, /* tells a footer from content */
+	PAGE_SIZE = 4096,
 	FIXED_SIZE = 60,
 	ROW_SIZE = 4 + CHECK_SIZE,
 	/* from the end */
@@ -111,6 +113,40 @@ static bool payload_is_possible(size_t size, uint64_t payload_size)
 
 	return payload_size <= rows / ROW_SIZE * codec_bound(FRAME_SIZE) &&
 	       (rows <= names || payload_size >= (rows - names) / ROW_SIZE);
+}
+
+size_t footer_size_max(uint64_t file_size)
+{
+	return encoded_size(footer_frame_count(file_size), CUBBY_PATH_MAX,
+			    CUBBY_NAME_MAX);
+}
+
+bool footer_begins_at_once(uint64_t offset)
+{
+	return offset % PAGE_SIZE <= PAGE_SIZE - HEAD_SIZE;
+}
+
+uint64_t footer_find_begun(const uint8_t *bytes, size_t size, uint64_t offset,
+			   uint64_t id)
+{
+	for (size_t at = 0; at + HEAD_SIZE <= size; at++) {
+		const uint8_t *head = bytes + at;
+		const uint8_t *found =
+			memmem(head + AT_MAGIC, size - at - AT_MAGIC, magic,
+			       sizeof(magic));
+
+		if (!found)
+			return 0;
+		head = found - AT_MAGIC;
+		at = (size_t)(head - bytes);
+		if (at + HEAD_SIZE <= size &&
+		    get_le(head + AT_SKIPPABLE, 4) == skippable_magic &&
+		    get_le(head + AT_ID, 8) == id &&
+		    get_le(head + AT_RAW_SIZE, 8) == offset + at &&
+		    get_le(head + AT_PAYLOAD_SIZE, 8) == offset + at)
+			return offset + at;
+	}
+	return 0;
 }
 
 int footer_find(const uint8_t tail[FOOTER_TAIL_SIZE], uint64_t file_size,

@@ -11,6 +11,7 @@
 #ifndef CUBBY_FOOTER_H
 #define CUBBY_FOOTER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "cubby/cubby.h"
@@ -63,6 +64,24 @@ void footer_encode(const struct footer *footer, uint8_t *ret_bytes,
  */
 CUBBY_MUST_CHECK int footer_find(const uint8_t tail[FOOTER_TAIL_SIZE],
 				 uint64_t file_size, size_t *ret_size);
+
+/*
+ * Look in the last bytes of a file, which begin at `offset`, for the beginning
+ * of a footer that node `id` has given to raw content before it. The whole
+ * footer need not be there. Returns where it begins, or 0.
+ */
+uint64_t footer_find_begun(const uint8_t *bytes, size_t size, uint64_t offset,
+			   uint64_t id);
+
+/* Bytes of the longest footer in a file of `file_size` bytes. */
+size_t footer_size_max(uint64_t file_size);
+
+/*
+ * If a footer at `offset` is written by a process that is killed, is as much
+ * there as footer_find_begun() needs, or nothing? The kernel goes on page by
+ * page.
+ */
+bool footer_begins_at_once(uint64_t offset);
 
 /*
  * Decode and check a whole footer that lies at the end of a file of

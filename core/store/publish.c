@@ -3,9 +3,10 @@
  * Adopting: a file whose content does not compress gets a footer and a second
  * name below blobs/. Until the update is committed the first name stays, so
  * that a failure can cut the footer off again and nothing is lost. A process
- * that dies in between leaves a temporary file with a footer behind its
- * content; it is not an entry, and whoever publishes it next cuts the footer
- * off.
+ * that dies in between leaves a temporary file with a footer, or the beginning
+ * of one, behind its content; it is not an entry, and whoever publishes it next
+ * cuts that off. Content that ends where the beginning could not be told is
+ * copied.
  */
 #include <errno.h>
 #include <string.h>
@@ -163,39 +164,23 @@ static int encode_file(struct encoder *encoder, int fd, uint64_t expected)
 	return r;
 }
 
-/* Is there the footer of this very node? `*ret_size` is of what comes before
- * it. Returns 1, 0, or an error. */
+/* Is there the footer of this very node, or a part of it? `*ret_size` is of
+ * what comes before it. Returns 1, 0, or an error. */
 static int find_own_footer(int fd, uint64_t id, uint64_t file_size,
 			   uint64_t *ret_size)
 {
-	SCOPED_FREE uint8_t *bytes = NULL;
-	uint8_t tail[FOOTER_TAIL_SIZE];
-	struct footer footer;
-	struct check check;
-	size_t size;
+	const uint64_t max = footer_size_max(file_size);
+	const uint64_t offset = file_size > max ? file_size - max : 0;
+	SCOPED_FREE uint8_t *bytes = malloc((size_t)(file_size - offset));
 	ssize_t n;
-	int r;
 
-	if (file_size < sizeof(tail))
-		return 0;
-	n = sys_pread(fd, tail, sizeof(tail), file_size - sizeof(tail));
-	if (n < 0)
-		return (int)n;
-	if ((size_t)n != sizeof(tail) ||
-	    footer_find(tail, file_size, &size) < 0)
-		return 0;
-	bytes = malloc(size);
 	if (!bytes)
 		return -ENOMEM;
-	n = sys_pread(fd, bytes, size, file_size - size);
+	n = sys_pread(fd, bytes, (size_t)(file_size - offset), offset);
 	if (n < 0)
 		return (int)n;
-	r = footer_decode(bytes, (size_t)n, file_size, id, &footer, &check);
-	if (r < 0)
-		return r == -ENOMEM ? r : 0;
-	free(footer.frames);
-	*ret_size = footer.payload_size;
-	return 1;
+	*ret_size = footer_find_begun(bytes, (size_t)n, offset, id);
+	return *ret_size > 0;
 }
 
 static int drop_own_footer(int fd, uint64_t id, struct stat *file)
@@ -218,6 +203,7 @@ static int from_file(struct publication *publication, uint64_t id, int fd,
 		     const struct origin *origin)
 {
 	struct stat file;
+	bool can_adopt;
 	int pays;
 	int r = sys_fstat(fd, &file);
 
@@ -227,12 +213,14 @@ static int from_file(struct publication *publication, uint64_t id, int fd,
 		return r;
 	if ((uint64_t)file.st_size > CUBBY_SIZE_MAX)
 		return -EFBIG;
-	if (file.st_size > SMALL_MAX &&
+	can_adopt = file.st_size > SMALL_MAX &&
+		    footer_begins_at_once((uint64_t)file.st_size);
+	if (can_adopt &&
 	    later_reserve(publication->encoder.store, (uint64_t)file.st_size)) {
 		publication->reserved = (uint64_t)file.st_size;
 		return adopt(publication, id, (uint64_t)file.st_size, origin);
 	}
-	if (file.st_size > SMALL_MAX) {
+	if (can_adopt) {
 		pays = file_pays(fd, (uint64_t)file.st_size);
 		if (pays < 0)
 			return pays;

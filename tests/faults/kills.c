@@ -140,8 +140,7 @@ static const char *check_state(struct stage *stage, const struct op *op,
 	return found;
 }
 
-static const char *check(const struct op *op, int how,
-			 const struct diary *diary)
+static const char *check(const struct op *op, const struct diary *diary)
 {
 	struct stage stage = {.fd = -1};
 	static char text[128];
@@ -164,8 +163,7 @@ static const char *check(const struct op *op, int how,
 	}
 	if (!found)
 		found = check_state(&stage, op, diary->is_done, &is_done);
-	if (!found && !is_done && !op->opens_itself && !op->prepare &&
-	    !(op->tears && how == FAULT_HALF_AND_KILL)) {
+	if (!found && !is_done && !op->opens_itself && !op->prepare) {
 		is_done = op->run(&stage) == 0 && !stage.wrong &&
 			  setting_settle(&stage, op) == 0;
 		found = is_done ? NULL : "the same again fails";
@@ -190,7 +188,7 @@ static bool kill_at(const struct op *op, unsigned call, int how,
 	setting_prepare(op, &plan);
 	*diary = (struct diary){.is_done = false};
 	MUST(run_and_kill(op, &plan, diary));
-	found = diary->wrong ? diary->wrong : check(op, how, diary);
+	found = diary->wrong ? diary->wrong : check(op, diary);
 	if (found)
 		setting_describe("the process is killed", found);
 	return found != NULL;

@@ -25,8 +25,6 @@ struct op {
 	bool keeps_blob; /* gc leaves a blob beside a draft of the same id, and
 			  * compressed bytes beside raw ones: see
 			  * core/store/gc.c */
-	bool tears;	 /* half a footer behind a plain file is not recognised
-			  * afterwards, and stays */
 	int also;	 /* an error that it may give for another one */
 	unsigned leavings; /* files that may be left over in any case */
 	/* May be NULL. Without faults; it must succeed. */

@@ -325,7 +325,6 @@ const struct op tree_ops[] = {
 	 .run = publish_text,
 	 .changed = {GONE_FROM_DIR("text"), NEW_IN_DIR(TEXT)}},
 	{.name = "publish_noise",
-	 .tears = true,
 	 .keeps_blob = true,
 	 .run = publish_noise,
 	 .changed = {GONE_FROM_DIR("noise"), NEW_IN_DIR(NOISE)}},

@@ -215,3 +215,39 @@ Test(footer, content_is_cut_into_frames)
 	cr_expect_eq(footer_frame_count(CUBBY_SIZE_MAX),
 		     CUBBY_SIZE_MAX / FRAME_SIZE);
 }
+
+/* Of a footer whose writer was killed at any byte the beginning is found. */
+Test(footer, what_has_begun_is_found_and_not_what_looks_like_it)
+{
+	enum { HEAD = 52, BEFORE = 700 };
+	struct sample sample = make(CODEC_RAW);
+	const uint64_t end = sample.footer.payload_size;
+	uint8_t bytes[BEFORE + sizeof(sample.bytes)];
+
+	/* Content with the footer of another place before the right one. */
+	memset(bytes, 'x', BEFORE);
+	memcpy(bytes + 100, sample.bytes, sample.size);
+	memcpy(bytes + BEFORE, sample.bytes, sample.size);
+	for (size_t size = 0; size <= sample.size; size++) {
+		uint64_t found = footer_find_begun(bytes, BEFORE + size,
+						   end - BEFORE, ID);
+
+		cr_assert_eq(found, size < HEAD ? 0 : end, "%zu", size);
+	}
+	cr_expect_eq(footer_find_begun(bytes, BEFORE + sample.size,
+				       end - BEFORE, ID + 1),
+		     0);
+	cr_expect_eq(footer_find_begun(bytes, BEFORE + sample.size,
+				       end - BEFORE + 1, ID),
+		     0);
+	cr_expect_geq(footer_size_max(sample.file_size), sample.size);
+}
+
+Test(footer, the_beginning_lies_in_one_page)
+{
+	cr_expect(footer_begins_at_once(0));
+	cr_expect(footer_begins_at_once(8192 + 4044));
+	cr_expect_not(footer_begins_at_once(8192 + 4045));
+	cr_expect_not(footer_begins_at_once(8192 + 4095));
+	cr_expect(footer_begins_at_once(8192 + 4096));
+}
