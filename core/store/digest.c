@@ -134,7 +134,7 @@ int cubby_get_content(struct cubby *store, const char *path,
 		      enum cubby_content *ret_content)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
-	uint64_t dir;
+	uint64_t dir = 0;
 	int r = store_verify_process(store);
 
 	if (r == 0)

@@ -274,7 +274,7 @@ int cubby_set_quota(struct cubby *store, const char *path,
 		    const struct cubby_quota *quota)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
-	uint64_t dir;
+	uint64_t dir = 0;
 	int r = update_begin(store, &update);
 
 	if (r == 0)

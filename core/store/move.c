@@ -157,7 +157,7 @@ static int verify_group(const struct move *move, struct update *update)
 static int verify_rule(const struct move *move, struct update *update)
 {
 	enum cubby_content from;
-	enum cubby_content to;
+	enum cubby_content to = CUBBY_CONTENT_NONE;
 	int r = digest_rule(update->txn, move->node.id, &from);
 
 	if (r == 0)
