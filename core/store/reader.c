@@ -185,7 +185,7 @@ static int open_large(struct cubby_reader *reader, int fd,
 			 record->stored_size - sizeof(tail));
 	if (r == 0)
 		r = footer_find(tail, record->stored_size, &size);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	bytes = malloc(size);
 	if (!bytes)
@@ -220,7 +220,7 @@ static int try_open(struct cubby_reader *reader)
 
 	if (r == 0)
 		r = nodes_get(txn, reader->id, &record);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (record.kind != CUBBY_ENTRY)
 		return record.kind == CUBBY_DIRECTORY ? -EISDIR : -EINVAL;
