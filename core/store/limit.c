@@ -154,7 +154,7 @@ static int relist_name(void *cookie, const char *name, size_t size, uint64_t id)
 	(void)name;
 	(void)size;
 	if (r < 0)
-		return r == -ENOENT || r == -EBADMSG ? 0 : r;
+		return node_is_lost(r) ? 0 : r;
 	if (record.kind == CUBBY_DIRECTORY)
 		return relist(relisting, id);
 	if (record.kind != CUBBY_ENTRY)

@@ -53,7 +53,8 @@ static int add_entry(const struct tool_call *call, struct cubby_ns *ns,
 	if (r == -EBADMSG)
 		return tool_fail("cannot add '%s': its content does not hash "
 				 "to its name, which is asked for there (see "
-				 "`cubby set --help`); nothing was added",
+				 "`cubby set --help`), or the store is damaged "
+				 "(see `cubby verify`); nothing was added",
 				 call->operand);
 	return r < 0 ? tool_fail_entry(call, "cannot add", r) : TOOL_OK;
 }

@@ -40,7 +40,7 @@ const struct tool_command tool_commands[] = {
 	{NULL, "limit", "STORE [DIRECTORY]", "print and set limits and quotas",
 	 tool_limit, &tool_limit_manual, TOOL_READ, TOOL_OPERAND_OPTIONAL,
 	 true},
-	{NULL, "set", "STORE [DIRECTORY [content=sha256|none]]",
+	{NULL, "set", "STORE [DIR [RULE]]",
 	 "check what is added against its name", tool_set, &tool_set_manual,
 	 TOOL_READ, TOOL_OPERAND_SETTING, true},
 	{NULL, "top", "STORE", "print what is largest, coldest, most used",

@@ -11,7 +11,9 @@
 #include "tool/tool_text.h"
 
 const struct tool_manual tool_set_manual = {
-	.text = "content=sha256 says that entries in the directory and below "
+	.text = "RULE is content=sha256 or content=none.\n"
+		"\n"
+		"content=sha256 says that entries in the directory and below "
 		"are named by the\n"
 		"SHA-256 of their content: an add that does not hash to its "
 		"name is refused, and\n"
