@@ -29,8 +29,8 @@ enum {
 	LOOKUPS_DEEP = 50000000,
 	ASKERS = 3,
 	ROUND = 50000, /* lookups of all askers, */
-	HITS = 5000,   /* of which so many find something */
-	WARM_ROUNDS = 3,
+	HITS = 1000,   /* of which so many find something */
+	WARM_ROUNDS = 6,
 	GROWTH_KB = 1024,
 	REPLACED_QUICK = 10000,
 	REPLACED_DEEP = 200000,
