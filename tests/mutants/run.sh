@@ -40,8 +40,8 @@ mutant 'skip the sync before a checkpoint' power_cut core/index/steady.c \
 mutant 'skip the check of a frame' damage core/store/reader.c \
 	's/return check_equal\(&check, &frame->check\)/$& || true/'
 mutant 'trust the name of a blob' hostile_swaps \
-	'core/format/check.c core/format/footer.c' \
-	's/put_le\(identity, id, 8\)/put_le(identity, 0 * id, 8)/; s/footer.id != id \|\| //'
+	'core/format/check.c core/format/footer.c core/store/reader.c' \
+	's/put_le\(identity, id, 8\)/put_le(identity, 0 * id, 8)/; s/footer.id != id \|\| //; s/!check_equal\(&check, &record->check\) \|\|//'
 mutant 'publish what a killed writer left' mount_killed fs/pending.c \
 	's/if \(!was_killed\)/if (!was_killed || true)/'
 mutant 'publish too early: before the rest is in the blob' faults \
