@@ -30,7 +30,8 @@ CUBBY_MUST_CHECK int names_scan(struct index_txn *txn, uint64_t parent,
 				const char *after, size_t after_size,
 				names_fn *fn, void *cookie);
 
-/* `ret_record->name` points into the index. Returns 0, -ENOENT, or as
+/* `ret_record->name` points into the index, and may change with the next write
+ * to any table. Returns 0, -ENOENT, or as
  * record_decode(). */
 CUBBY_MUST_CHECK int nodes_get(struct index_txn *txn, uint64_t id,
 			       struct record *ret_record);

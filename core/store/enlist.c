@@ -19,17 +19,19 @@ static int row_of(struct update *update, uint64_t id,
 	return update_group(update, record->parent, &ret_row->group);
 }
 
-/* Count the entry of a row in (1) or out (-1) of the sums of its group. */
-static int count(struct update *update, const struct recent *row,
-		 const struct record *record, int sign)
+/* The row of an entry, which is counted in (1) or out (-1) of the sums of its
+ * group. */
+static int count_row(struct update *update, uint64_t id,
+		     const struct record *record, int sign,
+		     struct recent *ret_row)
 {
 	const uint64_t one = (uint64_t)(int64_t)sign;
 	struct group group;
-	int r;
+	int r = row_of(update, id, record, ret_row);
 
-	if (row->group == 0)
-		return 0;
-	r = group_get(update->txn, row->group, &group);
+	if (r < 0 || ret_row->group == 0)
+		return r;
+	r = group_get(update->txn, ret_row->group, &group);
 	if (r < 0)
 		return r;
 	group.bytes += one * update_cost(record);
@@ -44,9 +46,7 @@ int enlist_put(struct update *update, uint64_t id, const struct record *record)
 
 	if (record->kind != CUBBY_ENTRY)
 		return 0;
-	r = row_of(update, id, record, &row);
-	if (r == 0)
-		r = count(update, &row, record, 1);
+	r = count_row(update, id, record, 1, &row);
 	if (r < 0)
 		return r;
 	update->newest = id;
@@ -72,11 +72,10 @@ int enlist_drop(struct update *update, uint64_t id, const struct record *record)
 
 	if (record->kind != CUBBY_ENTRY)
 		return 0;
-	r = row_of(update, id, record, &row);
-	if (r == 0)
-		r = count(update, &row, record, -1);
-	if (r == 0)
-		r = recent_delete(update->txn, &row);
+	r = count_row(update, id, record, -1, &row);
+	if (r < 0)
+		return r;
+	r = recent_delete(update->txn, &row);
 	return r == -ENOENT ? 0 : r;
 }
 

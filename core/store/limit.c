@@ -142,7 +142,8 @@ static int relist(struct relisting *relisting, uint64_t dir)
 	return r;
 }
 
-/* The scan is over another table than those that are changed here. */
+/* The scan goes on where it was: LMDB keeps the cursors of a transaction in
+ * their places, and the names are not changed here. */
 static int relist_name(void *cookie, const char *name, size_t size, uint64_t id)
 {
 	struct relisting *relisting = cookie;
