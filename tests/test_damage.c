@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "box.h"
+#include "command.h"
+#include "cubby/manage.h"
 #include "must.h"
 #include "runner.h"
 #include "sample.h"
@@ -399,6 +401,56 @@ Test(damage, a_flipped_byte_of_a_small_entry_is_noticed)
 	free(path);
 	free(data);
 	box_close(&box);
+}
+
+struct place {
+	const char *path;
+	struct cubby_figures figures;
+};
+
+static int find_place(void *cookie, const char *path,
+		      const struct cubby_figures *figures)
+{
+	struct place *place = cookie;
+
+	if (path && strcmp(path, place->path) == 0)
+		place->figures = *figures;
+	return 0;
+}
+
+static struct cubby_figures figures_in(const struct box *box, const char *path)
+{
+	struct place place = {.path = path};
+
+	MUST_DO(cubby_list_figures(box->store, find_place, &place));
+	return place.figures;
+}
+
+Test(damage, damage_is_counted_by_directory)
+{
+	struct cubby_figures sum;
+	struct victim victim;
+	struct box other;
+
+	victim_new(&victim); /* all its entries are in one directory */
+	box_open(&other, victim.box.path, "a/b");
+	box_add(&other, name_of(200), "other", 5);
+	MUST(box_has(&other, name_of(200), "other", 5));
+	for (unsigned i = 0; i < 2; i++) {
+		file_flip(victim.blob[i],
+			  (int64_t)file_size(victim.blob[i]) / 2);
+		is_noticed(&victim, i);
+	}
+	MUST_BE(figures_in(&victim.box, "ns").corrupt, 2);
+	MUST_BE(figures_in(&victim.box, "a/b").corrupt, 0);
+	MUST_DO(cubby_get_figures(victim.box.store, &sum, NULL));
+	MUST_BE(sum.corrupt, 2);
+	PRINTS("\"corrupt\":2", "stats", victim.box.path, "ns", "--json");
+	PRINTS("\"corrupt\":0", "stats", victim.box.path, "a", "--json");
+	PRINTS("corrupt_total{directory=\"ns\"} 2\n", "stats", victim.box.path,
+	       "--prometheus");
+	box_close(&other);
+	victim_free(&victim);
 }
 
 Test(damage, the_tool_says_damage_once_and_then_a_miss)

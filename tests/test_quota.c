@@ -8,6 +8,7 @@
 #include "cubby/manage.h"
 #include "cubby/tree.h"
 #include "must.h"
+#include "runner.h"
 #include "sample.h"
 #include "scratch.h"
 
@@ -177,6 +178,28 @@ Test(quota, hits_misses_and_evictions_are_counted)
 	MUST(what_if.ghost_hits[0] < figures.evictions);
 	free(data);
 	box_close(&box);
+}
+
+/* As versions left it that did not count damage by directory. */
+Test(quota, figures_of_a_shorter_file_go_on)
+{
+	struct cubby_figures figures;
+	struct box box;
+	char *path;
+
+	box_new(&box, "a");
+	box_add(&box, name_of(1), "abc", 3);
+	path = text_new("%s", box.path);
+	box_close(&box);
+	MUST_BE(shell("truncate -s -8192 '%s/figures'", path), 0);
+	box_open(&box, path, "a");
+	MUST(box_has(&box, name_of(1), "abc", 3));
+	MUST_DO(cubby_get_figures(box.store, &figures, NULL));
+	MUST_BE(figures.adds, 1);
+	MUST_BE(figures.hits, 1);
+	MUST_BE(figures.corrupt, 0);
+	box_close(&box);
+	free(path);
 }
 
 Test(quota, a_hit_is_a_use_once_in_a_step)

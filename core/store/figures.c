@@ -70,6 +70,8 @@ struct file {
 	struct row rows[ROW_COUNT];
 	struct ghost ghosts[GHOST_COUNT];
 	struct sample samples[SAMPLE_COUNT];
+	/* Of each row; here, because a file without it just becomes longer. */
+	_Atomic(uint64_t) corrupt[ROW_COUNT];
 };
 
 /* ------------------------------------------------------------------- file */
@@ -164,6 +166,14 @@ void figures_delete(struct figures *figures, uint64_t dir)
 {
 	if (figures)
 		add(&row_of(figures, dir)->deletes, 1);
+}
+
+void figures_corrupt(struct figures *figures, uint64_t dir)
+{
+	struct file *file = file_of(figures);
+
+	if (figures)
+		add(&file->corrupt[row_of(figures, dir) - file->rows], 1);
 }
 
 void figures_refuse(struct figures *figures)
@@ -261,14 +271,17 @@ void figures_set_scale(struct figures *figures, uint64_t max_size,
 
 /* --------------------------------------------------------------- reporting */
 
-static struct cubby_figures read_row(const struct row *row)
+static struct cubby_figures read_row(const struct file *file, int i)
 {
+	const struct row *row = &file->rows[i];
+
 	return (struct cubby_figures){
 		.hits = row->hits,
 		.misses = row->misses,
 		.adds = row->adds,
 		.deletes = row->deletes,
 		.evictions = row->evictions,
+		.corrupt = file->corrupt[i],
 		.bytes_in = row->bytes_in,
 		.bytes_out = row->bytes_out,
 	};
@@ -278,13 +291,14 @@ static void sum(struct figures *figures, struct cubby_figures *ret_sum)
 {
 	*ret_sum = (struct cubby_figures){.hits = 0};
 	for (int i = 0; i < ROW_COUNT; i++) {
-		struct cubby_figures row = read_row(&file_of(figures)->rows[i]);
+		struct cubby_figures row = read_row(file_of(figures), i);
 
 		ret_sum->hits += row.hits;
 		ret_sum->misses += row.misses;
 		ret_sum->adds += row.adds;
 		ret_sum->deletes += row.deletes;
 		ret_sum->evictions += row.evictions;
+		ret_sum->corrupt += row.corrupt;
 		ret_sum->bytes_in += row.bytes_in;
 		ret_sum->bytes_out += row.bytes_out;
 	}
@@ -372,13 +386,14 @@ int cubby_get_checks(struct cubby *store, struct cubby_checks *ret_checks)
 }
 
 /* Give one row with the path of its directory; one that is gone has none. */
-static int list_row(struct cubby *store, const struct row *row,
-		    cubby_figures_fn *fn, void *cookie)
+static int list_row(struct cubby *store, int i, cubby_figures_fn *fn,
+		    void *cookie)
 {
-	const struct cubby_figures figures = read_row(row);
+	const struct file *file = file_of(store->figures);
+	const struct cubby_figures figures = read_row(file, i);
 	char path[CUBBY_PATH_MAX + 1];
 	const char *found = NULL;
-	uint64_t dir = row->dir;
+	uint64_t dir = file->rows[i].dir;
 	int r = 0;
 
 	if (dir != 0) {
@@ -401,7 +416,7 @@ int cubby_list_figures(struct cubby *store, cubby_figures_fn *fn, void *cookie)
 
 		if (row->dir != 0 ||
 		    (i == 0 && (row->hits || row->misses || row->adds)))
-			r = list_row(store, row, fn, cookie);
+			r = list_row(store, i, fn, cookie);
 	}
 	return r;
 }

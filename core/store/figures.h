@@ -30,6 +30,8 @@ void figures_hit(struct figures *figures, uint64_t dir, uint64_t size);
 void figures_miss(struct figures *figures, uint64_t dir, const char *name);
 void figures_add(struct figures *figures, uint64_t dir, uint64_t size);
 void figures_delete(struct figures *figures, uint64_t dir);
+/* A damaged entry that was taken out of the tree. */
+void figures_corrupt(struct figures *figures, uint64_t dir);
 
 /* An add whose content is not what its name says. */
 void figures_refuse(struct figures *figures);

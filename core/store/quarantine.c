@@ -5,6 +5,7 @@
 
 #include "base/base.h"
 #include "index/nodes.h"
+#include "store/figures.h"
 #include "store/layout.h"
 #include "store/quarantine.h"
 #include "store/update.h"
@@ -65,6 +66,17 @@ static int find(struct update *update, uint64_t id, const struct record *seen,
 	return r == 0 && found != id ? -ENOENT : r;
 }
 
+/* Commit, if `r` is 0, and count what was in the directory `parent`. When that
+ * fails the next reader tries again. */
+static void commit(struct update *update, uint64_t parent, int r)
+{
+	struct figures *figures = update->store->figures;
+
+	update->totals.quarantined++;
+	if (r == 0 && update_commit(update) == 0)
+		figures_corrupt(figures, parent);
+}
+
 void quarantine_entry(struct cubby *store, uint64_t id,
 		      const struct record *seen)
 {
@@ -77,11 +89,8 @@ void quarantine_entry(struct cubby *store, uint64_t id,
 	if (r < 0)
 		return;
 	keep(&update, id, &node.record);
-	update.totals.quarantined++;
 	r = update_remove(&update, &node);
-	if (r == 0)
-		IGNORE(update_commit(
-			&update)); /* the next reader tries again */
+	commit(&update, node.record.parent, r);
 }
 
 int quarantine_lost(struct cubby *store, uint64_t id, const struct record *seen)
@@ -109,8 +118,6 @@ void quarantine_name(struct cubby *store, uint64_t parent, const char *name)
 		r = node_find(update.txn, parent, name, size, &node);
 	if (r != -EBADMSG)
 		return;
-	update.totals.quarantined++;
 	r = names_delete(update.txn, parent, name, size);
-	if (r == 0)
-		IGNORE(update_commit(&update)); /* as above */
+	commit(&update, parent, r);
 }

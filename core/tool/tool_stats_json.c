@@ -13,9 +13,11 @@ static void print_figures(const struct cubby_figures *figures)
 {
 	printf("\"hits\":%" PRIu64 ",\"misses\":%" PRIu64 ",\"adds\":%" PRIu64
 	       ",\"deletes\":%" PRIu64 ",\"evictions\":%" PRIu64
-	       ",\"bytes_in\":%" PRIu64 ",\"bytes_out\":%" PRIu64 "}",
+	       ",\"corrupt\":%" PRIu64 ",\"bytes_in\":%" PRIu64
+	       ",\"bytes_out\":%" PRIu64 "}",
 	       figures->hits, figures->misses, figures->adds, figures->deletes,
-	       figures->evictions, figures->bytes_in, figures->bytes_out);
+	       figures->evictions, figures->corrupt, figures->bytes_in,
+	       figures->bytes_out);
 }
 
 static void print_checks(const struct cubby_checks *checks)

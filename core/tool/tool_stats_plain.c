@@ -84,6 +84,8 @@ static void print_figures(const struct cubby_figures *figures)
 	line("deletes", tool_format_count(figures->deletes),
 	     "without evictions");
 	line("evictions", tool_format_count(figures->evictions), "");
+	line("corrupt", tool_format_count(figures->corrupt),
+	     "damaged, put aside");
 }
 
 static void print_checks(const struct cubby_checks *checks)
@@ -175,13 +177,14 @@ static void print_row(const struct tool_tally_row *row)
 {
 	const struct cubby_figures *figures = &row->figures;
 
-	printf("  %11s %11s %9s %11s %11s %9s %9s  ",
+	printf("  %11s %11s %9s %11s %11s %9s %9s %9s  ",
 	       tool_format_count(figures->hits).text,
 	       tool_format_count(figures->misses).text,
 	       tool_format_share(figures->hits, figures->hits + figures->misses)
 		       .text,
 	       tool_format_count(figures->adds).text,
 	       tool_format_count(figures->evictions).text,
+	       tool_format_count(figures->corrupt).text,
 	       tool_format_size(figures->bytes_in).text,
 	       tool_format_size(figures->bytes_out).text);
 	if (!row->name)
@@ -200,8 +203,9 @@ static void print_tally(const struct tool_tally *tally)
 	if (shown == 0)
 		return;
 	puts("\nBy directory, with all below");
-	printf("  %11s %11s %9s %11s %11s %9s %9s  %s\n", "hits", "misses",
-	       "hit rate", "adds", "evictions", "added", "got", "directory");
+	printf("  %11s %11s %9s %11s %11s %9s %9s %9s  %s\n", "hits", "misses",
+	       "hit rate", "adds", "evictions", "corrupt", "added", "got",
+	       "directory");
 	for (size_t i = 0; i < shown; i++)
 		print_row(&tally->rows[i]);
 	if (shown < tally->count)

@@ -47,6 +47,8 @@ static const struct metric counters[] = {
 	{"deletes", "Entries that were deleted, without evictions.",
 	 FIGURES(deletes)},
 	{"evictions", "Entries that were evicted.", FIGURES(evictions)},
+	{"corrupt", "Entries that were found damaged and put aside.",
+	 FIGURES(corrupt)},
 	{"added_bytes", "Content of what was added.", FIGURES(bytes_in)},
 	{"got_bytes", "Content of what was got.", FIGURES(bytes_out)},
 	{NULL, NULL, 0},

@@ -22,6 +22,7 @@ static void add(struct cubby_figures *to, const struct cubby_figures *from)
 	to->adds += from->adds;
 	to->deletes += from->deletes;
 	to->evictions += from->evictions;
+	to->corrupt += from->corrupt;
 	to->bytes_in += from->bytes_in;
 	to->bytes_out += from->bytes_out;
 }

@@ -203,6 +203,7 @@ struct cubby_figures {
 	uint64_t adds;
 	uint64_t deletes; /* without evictions */
 	uint64_t evictions;
+	uint64_t corrupt;   /* found damaged, and put aside */
 	uint64_t bytes_in;  /* content of what was added */
 	uint64_t bytes_out; /* content of what was got */
 };
