@@ -48,16 +48,39 @@ int node_find(struct index_txn *txn, uint64_t parent, const char *name,
 	return r;
 }
 
+struct found {
+	struct index_txn *txn;
+	uint64_t dir;
+	char name[CUBBY_NAME_MAX];
+	size_t size;
+};
+
+/* Returns 1 for a name that leads nowhere. */
 static int found_name(void *cookie, const char *name, size_t size, uint64_t id)
 {
-	(void)cookie;
-	(void)name;
-	(void)size;
-	(void)id;
-	return -ENOTEMPTY;
+	struct found *found = cookie;
+	struct node node;
+	int r = node_get(found->txn, id, &node);
+
+	if (r == -EPROTONOSUPPORT ||
+	    (r == 0 && node_has_name(&node, found->dir, name, size)))
+		return -ENOTEMPTY;
+	if (r < 0 && !node_is_lost(r))
+		return r;
+	memcpy(found->name, name, size);
+	found->size = size;
+	return 1;
 }
 
-int node_verify_empty(struct index_txn *txn, uint64_t id)
+int node_make_empty(struct index_txn *txn, uint64_t id)
 {
-	return names_scan(txn, id, "", 0, found_name, NULL);
+	struct found found = {.txn = txn, .dir = id};
+	int r;
+
+	while ((r = names_scan(txn, id, "", 0, found_name, &found)) > 0) {
+		r = names_delete(txn, id, found.name, found.size);
+		if (r < 0)
+			return r;
+	}
+	return r;
 }

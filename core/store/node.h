@@ -44,8 +44,9 @@ static inline bool node_is_lost(int r)
 bool node_has_name(const struct node *node, uint64_t parent, const char *name,
 		   size_t size);
 
-/* Does the directory `id` hold no name? Returns 0, -ENOTEMPTY, or an error of
- * the index. */
-CUBBY_MUST_CHECK int node_verify_empty(struct index_txn *txn, uint64_t id);
+/* Does the directory `id`, which is to go, hold nothing? Names that lead
+ * nowhere, which no listing shows, are deleted. Returns 0, -ENOTEMPTY, or an
+ * error of the index: then the transaction is to be dropped. */
+CUBBY_MUST_CHECK int node_make_empty(struct index_txn *txn, uint64_t id);
 
 #endif

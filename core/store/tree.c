@@ -370,7 +370,7 @@ static int remove_name(struct cubby *store, uint64_t parent, const char *name,
 	if (is_directory != (node.record.kind == CUBBY_DIRECTORY))
 		return is_directory ? -ENOTDIR : -EISDIR;
 	if (is_directory)
-		r = node_verify_empty(update.txn, node.id);
+		r = node_make_empty(update.txn, node.id);
 	if (r == 0)
 		r = update_remove(&update, &node);
 	if (r == 0)

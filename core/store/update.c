@@ -379,7 +379,7 @@ static int displace(struct update *update, uint64_t id,
 	if (to_directory != (node.record.kind == CUBBY_DIRECTORY))
 		return to_directory ? -ENOTDIR : -EISDIR;
 	if (to_directory)
-		r = node_verify_empty(update->txn, id);
+		r = node_make_empty(update->txn, id);
 	return r < 0 ? r : update_remove(update, &node);
 }
 

@@ -168,8 +168,8 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_create(struct cubby *store,
 					    struct cubby_attr *ret_attr,
 					    int *ret_fd);
 
-/* Remove an empty directory. Returns 0, -ENOENT, -ENOTDIR, -ENOTEMPTY, or a
- * common error. */
+/* Remove an empty directory, with damaged names that cubby_readdir() leaves
+ * out. Returns 0, -ENOENT, -ENOTDIR, -ENOTEMPTY, or a common error. */
 CUBBY_API CUBBY_MUST_CHECK int cubby_rmdir(struct cubby *store, uint64_t parent,
 					   const char *name);
 

@@ -97,3 +97,51 @@ Test(node, adding_under_such_a_name_leaves_the_other_alone)
 	expect_content(&one, "new");
 	expect_content(&two, "two");
 }
+
+static int count_name(void *cookie, const char *name,
+		      const struct cubby_attr *attr)
+{
+	(void)name;
+	(void)attr;
+	++*(unsigned *)cookie;
+	return 0;
+}
+
+Test(node, a_directory_that_lists_as_empty_can_be_removed)
+{
+	static const struct cubby_owner owner = {0755, 0, 0};
+	struct cubby_attr directory;
+	struct cubby_attr below;
+	struct cubby_attr attr;
+	struct index_txn *txn;
+	uint64_t id;
+	unsigned count = 0;
+
+	mix_up();
+	cr_assert_eq(cubby_stat(ns, &two, &attr), 0);
+	cr_assert_eq(cubby_mkdir(store, CUBBY_ROOT_ID, "d", &owner, &directory),
+		     0);
+	cr_assert_eq(cubby_mkdir(store, directory.id, "n", &owner, &below), 0);
+	cr_assert_eq(index_write(store->index, &txn), 0);
+	cr_assert_eq(names_put(txn, directory.id, "m", 1, 888888), 0);
+	cr_assert_eq(names_put(txn, directory.id, "o", 1, attr.id), 0);
+	cr_assert_eq(index_commit(txn), 0);
+
+	/* With a good name it stays, and so do the others. */
+	cr_expect_eq(cubby_rmdir(store, CUBBY_ROOT_ID, "d"), -ENOTEMPTY);
+	cr_assert_eq(index_read(store->index, &txn), 0);
+	cr_expect_eq(names_get(txn, directory.id, "m", 1, &id), 0);
+	index_end(txn);
+	cr_assert_eq(cubby_rmdir(store, directory.id, "n"), 0);
+
+	cr_assert_eq(
+		cubby_readdir(store, directory.id, "", 10, count_name, &count),
+		0);
+	cr_assert_eq(count, 0);
+	cr_expect_eq(cubby_rmdir(store, CUBBY_ROOT_ID, "d"), 0);
+	cr_assert_eq(index_read(store->index, &txn), 0);
+	cr_expect_eq(names_get(txn, directory.id, "m", 1, &id), -ENOENT);
+	cr_expect_eq(names_get(txn, directory.id, "o", 1, &id), -ENOENT);
+	index_end(txn);
+	expect_content(&two, "two");
+}
