@@ -27,14 +27,11 @@ int addressed_list(struct index_txn *txn,
 	    (count > 0 && value.mv_size % ROW_SIZE != 0))
 		return -EBADMSG;
 	from = count > 0 ? value.mv_data : NULL;
-	for (size_t i = 0; i < count; i++, from += ROW_SIZE) {
+	for (size_t i = 0; i < count; i++, from += ROW_SIZE)
 		ret_rows[i] = (struct addressed){
 			.id = get_le(from, AT_CONTENT),
 			.content = from[AT_CONTENT],
 		};
-		if (ret_rows[i].content > CUBBY_CONTENT_SHA256)
-			return -EPROTONOSUPPORT;
-	}
 	*ret_count = count;
 	return 0;
 }

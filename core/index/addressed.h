@@ -18,9 +18,9 @@ struct addressed {
 	enum cubby_content content;
 };
 
-/* All that say something, in the order in which they began to. Returns 0,
- * -EPROTONOSUPPORT for a digest of a newer version, or an error of the index.
- */
+/* All that say something, in the order in which they began to; it may be a
+ * digest of a newer version, which is above CUBBY_CONTENT_SHA256. Returns 0, or
+ * an error of the index. */
 CUBBY_MUST_CHECK int
 addressed_list(struct index_txn *txn,
 	       struct addressed ret_rows[CUBBY_CONTENTS_MAX],

@@ -28,6 +28,9 @@ int digest_rule(struct index_txn *txn, uint64_t dir,
 		for (size_t i = 0; i < count; i++) {
 			if (rows[i].id != dir)
 				continue;
+			/* Of a newer version: nobody here can check that. */
+			if (rows[i].content > CUBBY_CONTENT_SHA256)
+				return -EPROTONOSUPPORT;
 			*ret_content = rows[i].content;
 			return 0;
 		}

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cubby/manage.h"
 #include "cubby/tree.h"
+#include "index/addressed.h"
 #include "index/nodes.h"
 #include "leaks.h"
 #include "store/node.h"
@@ -144,4 +146,35 @@ Test(node, a_directory_that_lists_as_empty_can_be_removed)
 	cr_expect_eq(names_get(txn, directory.id, "o", 1, &id), -ENOENT);
 	index_end(txn);
 	expect_content(&two, "two");
+}
+
+/* As a newer version has written it, or damage. */
+Test(node, an_unknown_digest_is_of_its_directory_only)
+{
+	static const struct cubby_owner owner = {0755, 0, 0};
+	struct addressed row = {.content = 9};
+	struct cubby_attr attr;
+	struct index_txn *txn;
+	struct cubby_ns *other;
+	enum cubby_content content;
+
+	cr_assert_eq(cubby_mkdir(store, CUBBY_ROOT_ID, "d", &owner, &attr), 0);
+	row.id = attr.id;
+	cr_assert_eq(cubby_mkdir(store, CUBBY_ROOT_ID, "e", &owner, &attr), 0);
+	cr_assert_eq(index_write(store->index, &txn), 0);
+	cr_assert_eq(addressed_put(txn, &row, 1), 0);
+	cr_assert_eq(index_commit(txn), 0);
+
+	cr_assert_eq(cubby_ns_open(store, "d", &other), 0);
+	cr_expect_eq(cubby_add_bytes(other, &one, "one", 3), -EPROTONOSUPPORT);
+	cr_expect_eq(cubby_add_bytes(ns, &one, "one", 3), 0);
+	expect_content(&one, "one");
+	cr_expect_eq(cubby_set_content(store, "e", CUBBY_CONTENT_SHA256), 0);
+	cr_expect_eq(cubby_get_content(store, "d", &content), -EPROTONOSUPPORT);
+	cr_expect_eq(cubby_rmdir(store, CUBBY_ROOT_ID, "e"), 0);
+
+	/* It is put right by another setting, or ends with its directory. */
+	cr_expect_eq(cubby_set_content(store, "d", CUBBY_CONTENT_NONE), 0);
+	cr_expect_eq(cubby_add_bytes(other, &one, "one", 3), 0);
+	cubby_ns_close(other);
 }
