@@ -248,6 +248,11 @@ static int grow(struct cubby_draft *draft, uint64_t size)
 	if (!cubby_draft_must_grow(draft, size))
 		return 0;
 	fd = draft_create_file(draft->store, draft->id);
+	/* Left by an attempt that failed, and then could not delete it. */
+	if (fd == -EEXIST) {
+		draft_delete_file(draft->store, draft->id);
+		fd = draft_create_file(draft->store, draft->id);
+	}
 	if (fd < 0)
 		return fd;
 	r = sys_fstat(draft->fd, &st);
