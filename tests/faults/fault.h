@@ -3,11 +3,11 @@
  * Which call fails, how, and how often.
  *
  * The seam is the dynamic linker: this program defines openat, pwrite, malloc
- * and so on itself (wrap_calls.c, wrap_heap.c), so that the calls of the core,
- * of LMDB, of zstd and of OpenSSL all come here first. So the product has no
- * seam that could cost something or be wrong, its own core/sys/sys.c is tested
- * with the rest, and there is one mechanism for what the core calls and for
- * what the libraries below it call.
+ * and so on itself (wrap_calls.c, wrap_heap.c or wrap_plain_heap.c), so that
+ * the calls of the core, of LMDB, of zstd and of OpenSSL all come here first.
+ * So the product has no seam that could cost something or be wrong, its own
+ * core/sys/sys.c is tested with the rest, and there is one mechanism for what
+ * the core calls and for what the libraries below it call.
  *
  * Calls are counted and failed only while a plan is armed. One thread.
  */
@@ -69,8 +69,8 @@ extern bool fault_trace;
 /* From now on, the store is on another mount than it was. */
 void fault_move_mount(bool moved);
 
-/* Bytes of the heap that AddressSanitizer does not know of. */
-size_t fault_large_bytes(void);
+/* What is allocated, in bytes. */
+size_t fault_heap_bytes(void);
 
 /* For the wrappers: does this call, made from `caller`, fail? `*ret_error` is
  * how; FAULT_SHORT only if it `may_be_short`. */

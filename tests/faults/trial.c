@@ -2,28 +2,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "audit.h"
+#include "base/base.h"
 #include "must.h"
 #include "setting.h"
 #include "trial.h"
 
-/* Of AddressSanitizer; gcc does not have the header. */
-size_t __sanitizer_get_current_allocated_bytes(void);
-
 enum { FIRST_FDS = 24 };
+
+const int fault_errors[] = {
+	EIO,	EFBIG, ENOSPC, EDQUOT, EMFILE, ENFILE,	    ENOMEM,
+	EACCES, EROFS, EINTR,  EAGAIN, ENODEV, FAULT_SHORT,
+};
+const size_t fault_errors_count = ARRAY_SIZE(fault_errors);
 
 static bool blame(const struct fault_tally *tally, const char *what)
 {
 	setting_describe(tally->first ? tally->first : "nothing", what);
 	return false;
-}
-
-static size_t heap_bytes(void)
-{
-	return __sanitizer_get_current_allocated_bytes() + fault_large_bytes();
 }
 
 /* Which of the first descriptors are open, as bits. */
@@ -107,7 +107,7 @@ bool trial(const struct op *op, const struct fault_plan *plan,
 	   struct fault_tally *ret_tally)
 {
 	static struct stage stage;
-	const size_t heap = heap_bytes();
+	const size_t heap = fault_heap_bytes();
 	const uint64_t fds = open_fds();
 	const char *found;
 	int r;
@@ -135,7 +135,27 @@ bool trial(const struct op *op, const struct fault_plan *plan,
 	stage_close(&stage);
 	if (!found && open_fds() != fds)
 		found = "a descriptor is left open";
-	if (!found && !op->keeps_memory && heap_bytes() > heap)
+	if (!found && !op->keeps_memory && fault_heap_bytes() > heap)
 		found = "memory is not given back";
 	return found ? blame(ret_tally, found) : true;
+}
+
+unsigned trial_times(int error, unsigned times)
+{
+	return error == EINTR && times == FAULT_FOR_EVER ? EINTR_STORM : times;
+}
+
+struct fault_tally trial_rehearse(const struct op *op)
+{
+	const struct fault_plan none = {.faults = {{.at = 0}}};
+	struct fault_tally tally;
+
+	setting_is_silent = true; /* it keeps memory for the next time */
+	(void)trial(op, &none, &tally);
+	setting_is_silent = false;
+	if (!trial(op, &none, &tally)) {
+		printf("# fails without a fault\n");
+		exit(1);
+	}
+	return tally;
 }

@@ -26,6 +26,7 @@ void *__interceptor_malloc(size_t size);
 void *__interceptor_calloc(size_t count, size_t size);
 void *__interceptor_realloc(void *old, size_t size);
 void __interceptor_free(void *old);
+size_t __sanitizer_get_current_allocated_bytes(void);
 
 static bool fails(const char *name, const void *caller)
 {
@@ -46,9 +47,9 @@ static struct {
 
 static size_t large_bytes;
 
-size_t fault_large_bytes(void)
+size_t fault_heap_bytes(void)
 {
-	return large_bytes;
+	return __sanitizer_get_current_allocated_bytes() + large_bytes;
 }
 
 /* Zeroes; NULL when there are too many. Not through mmap(), which is counted as
