@@ -10,7 +10,8 @@
  *                                         evictions, then some by a mount too
  *   history OPERATIONS PROCESSES THREADS  only the first, of so many
  *
- * With DEEP=1 in the environment there are twenty times as many.
+ * With DEEP=1 in the environment there are twenty times as many, as far as
+ * there is time.
  *
  * The content of a value is made of its key and its number, and its size is the
  * number and a constant, so that a look-up, which learns the size only, knows
@@ -28,6 +29,7 @@
 
 #include "box.h"
 #include "cubby/manage.h"
+#include "deep.h"
 #include "ledger.h"
 #include "mounted.h"
 #include "must.h"
@@ -350,8 +352,10 @@ static void variant_run(const struct variant *variant, const char *path,
 {
 	struct ledger_tally tally = {0};
 	int64_t start_ms = now_ms();
+	unsigned done = 0;
 
-	for (unsigned done = 0, n = 0; done < variant->operations; n++) {
+	for (unsigned n = 0; storm_goes_on(done, variant->operations, start_ms);
+	     n++) {
 		char *space = text_new("%s-%u", variant->space, n);
 		const char *wrong;
 
@@ -368,11 +372,11 @@ static void variant_run(const struct variant *variant, const char *path,
 		done += board->count;
 		free(space);
 	}
-	printf("# %s: %u operations of %u x %u threads in %" PRId64
+	printf("# %s: %u of %u operations of %u x %u threads in %" PRId64
 	       " ms: %" PRIu64 " adds, %" PRIu64 " hits, %" PRIu64
 	       " misses, %" PRIu64 " deletes, %" PRIu64 " late hits; %" PRIu64
 	       " while others changed the key\n",
-	       variant->space, variant->operations, variant->processes,
+	       variant->space, done, variant->operations, variant->processes,
 	       variant->threads, now_ms() - start_ms, tally.adds, tally.hits,
 	       tally.misses, tally.deletes, tally.late_hits, tally.races);
 	MUST(tally.adds > 0 && tally.hits > 0 && tally.misses > 0 &&
@@ -438,8 +442,7 @@ static unsigned number(const char *text)
 
 int main(int argc, char **argv)
 {
-	const char *deep = getenv("DEEP");
-	unsigned factor = deep && strcmp(deep, "1") == 0 ? DEEP_FACTOR : 1;
+	const unsigned factor = often(1, DEEP_FACTOR);
 	struct board *board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct variant variant = {

@@ -9,9 +9,9 @@
 
 #include "scratch.h"
 
-/* How long the quick form of a storm may take, however slow the machine is. It
- * says how far it came. */
-enum { STORM_MS = 45000 };
+/* How long the quick and the deep form of a storm may take, however slow the
+ * machine is. It says how far it came. */
+enum { STORM_MS = 45000, STORM_DEEP_MS = 600000 };
 
 static inline bool is_deep(void)
 {
@@ -30,8 +30,9 @@ static inline unsigned often(unsigned quick, unsigned deep)
 static inline bool storm_goes_on(unsigned done, unsigned number,
 				 int64_t begin_ms)
 {
-	return done < number &&
-	       (is_deep() || done == 0 || now_ms() - begin_ms < STORM_MS);
+	const int limit_ms = is_deep() ? STORM_DEEP_MS : STORM_MS;
+
+	return done < number && (done == 0 || now_ms() - begin_ms < limit_ms);
 }
 
 #endif
