@@ -65,6 +65,9 @@ _Noreturn void fail(const char *format, ...)
 /* Change the store until it is cut off; in a process of its own. */
 _Noreturn void writer_run(const struct job *job);
 
+/* Open the store after the cut and do nothing; in a process of its own. */
+_Noreturn void open_run(const struct job *job);
+
 /* After the cut: is all as it must be, and is the store usable? */
 void verify_run(const struct job *job);
 
