@@ -193,7 +193,8 @@ static void open_store(const struct job *job, struct cubby **ret_store,
 	if (r == 0)
 		r = cubby_ns_open(*ret_store, namespace, ret_ns);
 	if (r < 0 && !may_fail(job, r))
-		fail("open: %s", cubby_strerror(r));
+		fail("open %s: %s", job->threads > 0 ? "to write" : "after it",
+		     cubby_strerror(r));
 	if (r < 0)
 		_exit(0);
 }
