@@ -22,9 +22,10 @@ int addressed_list(struct index_txn *txn,
 
 	if (r < 0 && r != -ENOENT)
 		return r;
-	count = r == -ENOENT ? 0 : value.mv_size / ROW_SIZE;
-	if (count > CUBBY_CONTENTS_MAX ||
-	    (count > 0 && value.mv_size % ROW_SIZE != 0))
+	if (r == -ENOENT)
+		value.mv_size = 0;
+	count = value.mv_size / ROW_SIZE;
+	if (count > CUBBY_CONTENTS_MAX || value.mv_size % ROW_SIZE != 0)
 		return -EBADMSG;
 	from = count > 0 ? value.mv_data : NULL;
 	for (size_t i = 0; i < count; i++, from += ROW_SIZE)

@@ -14,6 +14,7 @@
 
 #include "base/base.h"
 #include "cubby/tree.h"
+#include "index/addressed.h"
 #include "index/displaced.h"
 #include "index/nodes.h"
 #include "index/scan.h"
@@ -378,6 +379,20 @@ static int compare_groups(struct recount *recount)
 	return r;
 }
 
+/* Which directories it was about cannot be told. */
+static int look_at_contents(struct recount *recount)
+{
+	struct issue issue = {.finding = CUBBY_FOUND_SETTINGS};
+	struct addressed rows[CUBBY_CONTENTS_MAX];
+	size_t count;
+	int r = addressed_list(recount->txn, rows, &count);
+
+	if (r != -EBADMSG)
+		return r;
+	issue.path = strdup("content");
+	return add_issue(recount, &issue);
+}
+
 /* --------------------------------------------------------------- entrances */
 
 static int begin(struct recount *recount, struct index_txn *txn)
@@ -418,6 +433,8 @@ int recount_run(struct recount *recount, struct index_txn *txn)
 		r = scan_recent(txn, look_at_recent, recount);
 	if (r == 0)
 		r = scan_small(txn, look_at_small, recount);
+	if (r == 0)
+		r = look_at_contents(recount);
 	if (r == 0)
 		r = compare_totals(recount);
 	return r < 0 ? r : compare_groups(recount);

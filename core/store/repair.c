@@ -9,6 +9,7 @@
 
 #include "base/base.h"
 #include "cubby/tree.h"
+#include "index/addressed.h"
 #include "index/nodes.h"
 #include "store/recount.h"
 #include "sys/sys.h"
@@ -62,6 +63,8 @@ static int repair_row(struct update *update, const struct issue *issue)
 					 : recent_delete(txn, &issue->row);
 	case CUBBY_FOUND_BYTES:
 		return small_delete(txn, issue->id);
+	case CUBBY_FOUND_SETTINGS:
+		return addressed_put(txn, NULL, 0);
 	case CUBBY_FOUND_QUOTA:
 		return group_delete(txn, issue->id);
 	default:

@@ -47,6 +47,8 @@ static const struct {
 	[CUBBY_FOUND_USE] = {"wrong place among recent uses", "use"},
 	[CUBBY_FOUND_BYTES] = {"bytes of no entry", "bytes"},
 	[CUBBY_FOUND_QUOTA] = {"wrong sum of a quota", "quota"},
+	[CUBBY_FOUND_SETTINGS] = {"damaged settings, to be made again",
+				  "settings"},
 	[CUBBY_FOUND_TOTAL] = {"wrong total", "total"},
 	[CUBBY_FOUND_INDEX] = {"damaged index", "index"},
 	[CUBBY_FOUND_CONTENT] = {"content that is not what its name says",

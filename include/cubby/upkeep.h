@@ -58,6 +58,9 @@ enum cubby_finding {
 	/* An entry does not hash to its name, which its directory asks for
 	 * (cubby_set_content()): put into quarantine. */
 	CUBBY_FOUND_CONTENT,
+	/* The list of the settings of content is damaged: deleted, they have to
+	 * be made again. */
+	CUBBY_FOUND_SETTINGS,
 	CUBBY_FOUND_COUNT,
 };
 

@@ -423,3 +423,17 @@ Test(verify, sums_of_a_quota_and_a_quota_of_nothing)
 	cr_assert_eq(quota.bytes, group.bytes - 5);
 	cr_assert_eq(quota.quota, 1 << 30);
 }
+
+Test(verify, settings_of_content_that_are_damaged)
+{
+	struct index_txn *txn = begin();
+	enum cubby_content content;
+
+	cr_assert_eq(lmdb_put(txn, TABLE_META, "content", 7, "damaged", 7), 0);
+	cr_assert_eq(index_commit(txn), 0);
+	cr_assert_eq(cubby_get_content(store, "a", &content), -EBADMSG);
+	finds(CUBBY_FOUND_SETTINGS, 1, "11:content ", 4);
+	cr_assert_eq(cubby_get_content(store, "a", &content), 0);
+	cr_assert_eq(content, CUBBY_CONTENT_NONE);
+	cr_assert_eq(cubby_set_content(store, "a", CUBBY_CONTENT_SHA256), 0);
+}
