@@ -30,6 +30,7 @@ TITLES = {
     "miss": "Misses on a mount",
     "change": "Adding and removing on a mount",
     "scan": "Listing on a mount",
+    "build": "Builds of which all is in the cache",
     "library": "The library",
     "disk": "What a store takes on the disk",
     "scale": "The library, by the number of entries",

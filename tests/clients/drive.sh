@@ -7,10 +7,14 @@
 #   drive.sh build CLIENT TOP CACHE OUT a build with an empty state of its own,
 #                                       and its cache in CACHE. Leaves what it
 #                                       made in OUT/result, what was said in
-#                                       OUT/said, and in OUT/made how much was
-#                                       not in the cache
+#                                       OUT/said, in OUT/made how much was not
+#                                       in the cache, and in OUT/took how many
+#                                       microseconds the client took
 #   drive.sh whole CLIENT TOP CACHE     all that is in CACHE under a final name
 #                                       is complete; prints what is not
+#   drive.sh cannot CLIENT              prints why it cannot be run, or nothing
+#
+# $CLIENT_GOFLAGS are more flags for Go.
 #
 # All that a build starts is in its process group or ends with it.
 # shellcheck disable=SC2317 # functions are called by name
@@ -23,6 +27,15 @@ here=$(cd "$(dirname "$0")" && pwd -P)
 # shellcheck source=tests/clients/lib.sh
 . "$here/lib.sh"
 sources=8
+
+# timed OUT COMMAND...
+timed() {
+	local out=$1 begin=${EPOCHREALTIME//[.,]/} status=0
+	shift
+	"$@" || status=$?
+	echo $((${EPOCHREALTIME//[.,]/} - begin)) >"$out/took"
+	return "$status"
+}
 
 # hashed EXPRESSION FILE...: each has the SHA-256 that the expression makes of
 # its name.
@@ -67,11 +80,11 @@ go_prepare() {
 
 go_build() {
 	(
-		export GOENV=off GO111MODULE=on GOFLAGS=-mod=mod GOPROXY=off \
+		export GOENV=off GO111MODULE=on GOFLAGS="-mod=mod ${CLIENT_GOFLAGS-}" GOPROXY=off \
 			GOSUMDB=off GOTOOLCHAIN=local GOPATH=$3/gopath \
 			CGO_ENABLED=0 GOCACHE=$2
 		unset GOROOT GOOS GOARCH GOEXPERIMENT GODEBUG
-		cd "$1" && go build -x -o "$3/result/tool" .
+		cd "$1" && timed "$3" go build -x -o "$3/result/tool" .
 	) >"$3/said" 2>&1 || return
 	grep -c '/compile -o' "$3/said" >"$3/made" || true
 }
@@ -123,7 +136,7 @@ print(s.getsockname()[1])')
 	SCCACHE_START_SERVER=1 SCCACHE_NO_DAEMON=1 sccache >"$3/server" 2>&1 &
 	server=$!
 	wait_until 20 sccache_listens 2>/dev/null &&
-		compile_all "$1" "$3/result" sccache gcc >"$3/said" 2>&1 &&
+		timed "$3" compile_all "$1" "$3/result" sccache gcc >"$3/said" 2>&1 &&
 		wait_until 20 sccache_has_written &&
 		sccache_figure cache_misses >"$3/made"
 	status=$?
@@ -161,7 +174,7 @@ ccache_run() {
 	export CCACHE_CONFIGPATH=$out/ccache.conf
 	printf '%s\n' "stats_log = $out/stats" "$@" >"$CCACHE_CONFIGPATH"
 	: >"$out/stats"
-	compile_all "$top" "$out/result" ccache gcc >"$out/said" 2>&1 || return
+	timed "$out" compile_all "$top" "$out/result" ccache gcc >"$out/said" 2>&1 || return
 	grep -c '^cache_miss$' "$out/stats" >"$out/made" || true
 }
 
@@ -237,7 +250,7 @@ git_lfs_build() {
 	{
 		GIT_LFS_SKIP_SMUDGE=1 git clone -q -c "lfs.storage=$2" \
 			"file://$1/remote.git" "$3/clone" && cd "$3/clone" &&
-			git lfs pull
+			timed "$3" git lfs pull
 	} >"$3/said" 2>&1 || return
 	echo $(($(git_lfs_objects "$2") - before)) >"$3/made"
 	cp data/*.bin "$3/result/"
@@ -266,7 +279,7 @@ bazel_prepare() {
 # Without a server: client and server are one process.
 bazel_build() {
 	mkdir "$3/ws" && cp "$1"/* "$3/ws/" && cd "$3/ws" &&
-		"$(bazel_program)" --batch --nosystem_rc --nohome_rc \
+		timed "$3" "$(bazel_program)" --batch --nosystem_rc --nohome_rc \
 			--host_jvm_args=-Xmx256m --host_jvm_args=-XX:TieredStopAtLevel=1 \
 			--install_base="${BAZEL_INSTALL:-$3/install}" \
 			--output_base="$3/base" build --disk_cache="$2" --color=no \
@@ -294,7 +307,7 @@ wazero_prepare() {
 }
 
 wazero_build() {
-	wazero_fill "$2" >"$3/said" 2>&1 || return
+	timed "$3" wazero_fill "$2" >"$3/said" 2>&1 || return
 	sed -nE 's/^# ([0-9]+) added/\1/p' "$3/said" >"$3/made"
 }
 
@@ -318,5 +331,8 @@ build)
 	;;
 whole)
 	"${client}_whole" "$@"
+	;;
+cannot)
+	cannot_drive "$client"
 	;;
 esac
