@@ -51,8 +51,8 @@ mutant 'take a short read for a whole one' faults core/sys/sys.c \
 	's/(ssize_t sys_pread.*?)done \+= \(size_t\)n;/$1done = size;/s'
 mutant 'reuse the id of a node' library core/store/store.c \
 	's/\*ret_id = store->next_id\+\+;/*ret_id = store->next_id;/'
-mutant 'reserve ids that another process has' processes core/index/meta.c \
-	's/put_le\(bytes, first \+ count,/put_le(bytes, first + count \/ 2,/'
+mutant 'reserve ids that another process has' kill core/index/meta.c \
+	's/put_le\(bytes, first \+ count,/put_le(bytes, first + 1 + 0 * count,/'
 mutant 'wrong totals after a kill' kill core/store/update.c \
 	's/r = totals_put\(update->txn, &update->totals\);/r = update->totals.entries % 8 ? 0 : totals_put(update->txn, &update->totals);/'
 mutant 'evict what is open' limit core/store/room.c \
