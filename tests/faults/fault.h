@@ -4,7 +4,8 @@
  *
  * The seam is the dynamic linker: this program defines openat, pwrite, malloc
  * and so on itself (wrap_calls.c, wrap_heap.c or wrap_plain_heap.c), so that
- * the calls of the core, of LMDB, of zstd and of OpenSSL all come here first.
+ * the calls of the core, of LMDB, of zstd and of OpenSSL all come here first;
+ * and so do the core's calls to LMDB (wrap_lmdb.c).
  * So the product has no seam that could cost something or be wrong, its own
  * core/sys/sys.c is tested with the rest, and there is one mechanism for what
  * the core calls and for what the libraries below it call.
@@ -20,6 +21,8 @@
 enum fault_domain {
 	FAULT_CALLS, /* system calls */
 	FAULT_HEAP,  /* allocations, which give NULL */
+	FAULT_INDEX, /* what the core calls of LMDB */
+	FAULT_DOMAINS,
 };
 
 enum {
@@ -49,7 +52,7 @@ struct fault_plan {
 
 /* What happened while the plan was armed. */
 struct fault_tally {
-	unsigned counts[2];		/* calls of each domain */
+	unsigned counts[FAULT_DOMAINS]; /* calls of each domain */
 	bool in_parts[FAULT_CALLS_MAX]; /* of the system calls: it may be */
 	unsigned fired;			/* of them, how many failed */
 	const char *first;		/* the first that failed */

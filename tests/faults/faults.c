@@ -3,14 +3,15 @@
  * Every operation of the core, with every call of it failing.
  *
  *   faults           each call with some errors, once or for ever, other ones
- *                    for the next call; each allocation; and 1,000 random pairs
- *                    of faults. With DEEP=1 in the environment, each call with
- *                    each error, once and for ever, and 100,000 pairs
+ *                    for the next call; each allocation; each call to LMDB; and
+ *                    1,000 random pairs of faults. With DEEP=1 in the
+ *                    environment, each call with each error, once and for ever,
+ *                    and 100,000 pairs
  *   faults OP        all but the pairs, as with DEEP=1, for one operation
  *   faults OP FAULT [FAULT]
  *                    one trial, with the stack of each call that fails. FAULT
- *                    is as the program prints it: "call" or "heap", the first
- *                    call that fails, how many, and the errno
+ *                    is as the program prints it: "call", "heap" or "lmdb", the
+ *                    first call that fails, how many, and the errno
  *
  * What AddressSanitizer costs leaves no time for many pairs: see fault_pairs.c.
  */
@@ -48,14 +49,34 @@ static bool is_full; /* every way, not every seventh */
 
 /* ------------------------------------------------------------------- jobs */
 
+static struct ways {
+	const int *errors;
+	size_t count;
+	const char *of; /* what fails */
+} ways_of(enum fault_domain domain)
+{
+	static const int no_memory[] = {ENOMEM};
+	/* What LMDB says of its own is damage, which is no fault. */
+	static const int of_index[] = {ENOMEM, EIO};
+
+	switch (domain) {
+	case FAULT_HEAP:
+		return (struct ways){no_memory, 1, "allocations"};
+	case FAULT_INDEX:
+		return (struct ways){of_index, 2, "calls to LMDB"};
+	default:
+		return (struct ways){fault_errors, fault_errors_count, "calls"};
+	}
+}
+
 /* Each call of one domain. Returns how many trials went wrong. */
 static unsigned sweep(const struct op *op, enum fault_domain domain,
 		      unsigned *ret_trials)
 {
 	static const unsigned spans[] = {1, FAULT_FOR_EVER};
-	const size_t count = domain == FAULT_HEAP ? 1 : fault_errors_count;
+	const struct ways how = ways_of(domain);
 	struct fault_plan plan = {.faults = {{.domain = domain}}};
-	const size_t ways = ARRAY_SIZE(spans) * count;
+	const size_t ways = ARRAY_SIZE(spans) * how.count;
 	const size_t stride = is_full ? 1 : min_size(STRIDE_QUICK, ways);
 	struct fault_tally tally;
 	unsigned bad = 0;
@@ -68,9 +89,7 @@ static unsigned sweep(const struct op *op, enum fault_domain domain,
 			struct fault *fault = &plan.faults[0];
 
 			fault->at = at;
-			fault->error = domain == FAULT_HEAP
-					       ? ENOMEM
-					       : fault_errors[i / 2];
+			fault->error = how.errors[i / 2];
 			fault->times = trial_times(fault->error, spans[i % 2]);
 			bad += !trial(op, &plan, &tally);
 			fired += tally.fired;
@@ -80,23 +99,21 @@ static unsigned sweep(const struct op *op, enum fault_domain domain,
 	return bad;
 }
 
-/* In a child: job 2i and 2i + 1 are the sweeps of an operation. */
+/* In a child: FAULT_DOMAINS jobs, one after the other, are the sweeps of an
+ * operation. */
 static unsigned run_job(unsigned job)
 {
-	const struct op *op = op_at(job / 2);
+	const enum fault_domain domain = job % FAULT_DOMAINS;
+	const struct op *op = op_at(job / FAULT_DOMAINS);
 	struct fault_tally tally;
 	unsigned trials = 0;
 	unsigned bad;
 
 	tally = trial_rehearse(op);
-	if (job % 2 == 0)
-		bad = sweep(op, FAULT_CALLS, &trials);
-	else
-		bad = sweep(op, FAULT_HEAP, &trials);
+	bad = sweep(op, domain, &trials);
 	printf("%s - %s: each of its %u %s fails (%u trials)\n",
-	       bad ? "not ok" : "ok", op->name,
-	       tally.counts[job % 2 ? FAULT_HEAP : FAULT_CALLS],
-	       job % 2 ? "allocations" : "calls", trials);
+	       bad ? "not ok" : "ok", op->name, tally.counts[domain],
+	       ways_of(domain).of, trials);
 	return bad;
 }
 
@@ -114,7 +131,9 @@ static struct fault parse_fault(const char *text)
 
 	MUST(sscanf(text, "%4[a-z]:%u:%u:%d", domain, &fault.at, &fault.times,
 		    &fault.error) == 4);
-	fault.domain = strcmp(domain, "heap") == 0 ? FAULT_HEAP : FAULT_CALLS;
+	fault.domain = strcmp(domain, "heap") == 0   ? FAULT_HEAP
+		       : strcmp(domain, "lmdb") == 0 ? FAULT_INDEX
+						     : FAULT_CALLS;
 	return fault;
 }
 
@@ -146,7 +165,7 @@ static unsigned find_op(const char *name)
 
 int main(int argc, char **argv)
 {
-	const unsigned sweeps = 2 * (unsigned)op_count();
+	const unsigned sweeps = FAULT_DOMAINS * (unsigned)op_count();
 	unsigned index;
 	int r;
 
@@ -158,8 +177,10 @@ int main(int argc, char **argv)
 		r |= pairs_run(often(PAIRS_QUICK, PAIRS_DEEP));
 	} else {
 		index = find_op(argv[1]);
-		r = argc == 2 ? jobs_run(2 * index, 2 * index + 2, run_job) > 0
-			      : try_one(index, argc - 2, argv + 2);
+		r = argc == 2
+			    ? jobs_run(FAULT_DOMAINS * index,
+				       FAULT_DOMAINS * (index + 1), run_job) > 0
+			    : try_one(index, argc - 2, argv + 2);
 	}
 	jobs_end();
 	return r;

@@ -81,7 +81,7 @@ static unsigned run_job(unsigned job)
 int pairs_run(unsigned count)
 {
 	/* The numbers before are of the sweeps. */
-	const unsigned first = 2 * (unsigned)op_count();
+	const unsigned first = FAULT_DOMAINS * (unsigned)op_count();
 	const unsigned jobs = (count + PAIRS_OF_JOB - 1) / PAIRS_OF_JOB;
 	unsigned bad;
 

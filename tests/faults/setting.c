@@ -23,6 +23,7 @@ void setting_at(const char *path)
 
 void setting_describe(const char *call, const char *what)
 {
+	static const char *const domains[] = {"call", "heap", "lmdb"};
 	char text[256] = "";
 	size_t size = 0;
 
@@ -30,12 +31,10 @@ void setting_describe(const char *call, const char *what)
 		return;
 	for (int i = 0; i < FAULTS_MAX; i++) {
 		const struct fault *fault = &now_plan->faults[i];
-		const bool heap = fault->domain == FAULT_HEAP;
-
 		if (fault->at > 0)
 			size += (size_t)snprintf(
 				text + size, sizeof(text) - size,
-				" %s:%u:%u:%d", heap ? "heap" : "call",
+				" %s:%u:%u:%d", domains[fault->domain],
 				fault->at, fault->times, fault->error);
 	}
 	/* In one piece: other jobs print as well. */
