@@ -58,9 +58,12 @@ int durable_draft(struct cubby *store, int fd)
 	return r < 0 ? r : sync_directory(store, LAYOUT_DRAFTS);
 }
 
+/* -EIO, too: a rename that has been committed would be tried again. */
 int durable_verify(struct cubby *store)
 {
-	return store->is_durable ? index_verify_durable(store->index) : 0;
+	int r = store->is_durable ? index_verify_durable(store->index) : 0;
+
+	return r < 0 ? -EIO : 0;
 }
 
 static int take_away(struct cubby *store, uint64_t id)

@@ -29,13 +29,13 @@ CUBBY_MUST_CHECK int durable_blob(struct cubby *store, uint64_t id, int fd);
 /* The same for a plain file, whatever its id. */
 CUBBY_MUST_CHECK int durable_draft(struct cubby *store, int fd);
 
-/* Is what has been committed on the disk? Returns 0 or an error of the disk. */
+/* Is what has been committed on the disk? Returns 0 or -EIO. */
 CUBBY_MUST_CHECK int durable_verify(struct cubby *store);
 
 /*
  * The encoder's entry has been committed: sets is_published. If it is not on
  * the disk, it is taken away again, and is_published is what it was.
- * Returns 0 or an error of the disk. Not within a write transaction.
+ * Returns 0 or -EIO. Not within a write transaction.
  */
 CUBBY_MUST_CHECK int durable_published(struct encoder *encoder);
 
