@@ -9,6 +9,7 @@
 #include "format/check.h"
 #include "index/nodes.h"
 #include "store/layout.h"
+#include "store/node.h"
 #include "store/walk.h"
 #include "sys/sys.h"
 
@@ -400,8 +401,12 @@ static int list_row(struct cubby *store, int i, cubby_figures_fn *fn,
 		SCOPED_TXN struct index_txn *txn = NULL;
 
 		r = index_read(store->index, &txn);
-		if (r == 0 && walk_path(txn, dir, path) == 0)
+		if (r == 0)
+			r = walk_path(txn, dir, path);
+		if (r == 0)
 			found = path;
+		else if (node_is_lost(r))
+			r = 0;
 	}
 	return r < 0 ? r : fn(cookie, found, &figures);
 }
