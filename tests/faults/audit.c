@@ -177,8 +177,9 @@ static const char *check_sums(struct audit *audit)
 		return "the totals are not those of the tree";
 	if (stats.displaced > 0)
 		return "a node is displaced and nobody watches";
-	return stats.quarantined > 0 ? "something was put into quarantine"
-				     : NULL;
+	return stats.quarantined > 0 && !audit->facts->has_damage
+		       ? "something was put into quarantine"
+		       : NULL;
 }
 
 /* ------------------------------------------------------------------ files */

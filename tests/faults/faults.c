@@ -69,10 +69,12 @@ static struct ways {
 	}
 }
 
-/* Each call of one domain. Returns how many trials went wrong. */
-static unsigned sweep(const struct op *op, enum fault_domain domain,
+/* Each call of one domain, for one operation. Returns how many trials went
+ * wrong. */
+static unsigned sweep(unsigned number, enum fault_domain domain,
 		      unsigned *ret_trials)
 {
+	const struct op *op = op_at(number);
 	static const unsigned spans[] = {1, FAULT_FOR_EVER};
 	const struct ways how = ways_of(domain);
 	struct fault_plan plan = {.faults = {{.domain = domain}}};
@@ -85,7 +87,8 @@ static unsigned sweep(const struct op *op, enum fault_domain domain,
 	for (unsigned at = 1; fired > 0 && bad < BLAMES_MAX; at++) {
 		MUST(at < SWEEP_MAX);
 		fired = 0;
-		for (size_t i = at % stride; i < ways; i += stride) {
+		/* Others for the same call of the next operation. */
+		for (size_t i = (at + number) % stride; i < ways; i += stride) {
 			struct fault *fault = &plan.faults[0];
 
 			fault->at = at;
@@ -110,7 +113,7 @@ static unsigned run_job(unsigned job)
 	unsigned bad;
 
 	tally = trial_rehearse(op);
-	bad = sweep(op, domain, &trials);
+	bad = sweep(job / FAULT_DOMAINS, domain, &trials);
 	printf("%s - %s: each of its %u %s fails (%u trials)\n",
 	       bad ? "not ok" : "ok", op->name, tally.counts[domain],
 	       ways_of(domain).of, trials);

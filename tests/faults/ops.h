@@ -26,6 +26,9 @@ struct op {
 			  * compressed bytes beside raw ones: see
 			  * core/store/gc.c */
 	int also;	 /* an error that it may give for another one */
+	bool finds_damage; /* and puts it into quarantine */
+	bool is_repeated;  /* once more when nothing fails any more, and only
+			    * then all must be right */
 	unsigned leavings; /* files that may be left over in any case */
 	/* May be NULL. Without faults; it must succeed. */
 	void (*prepare)(struct stage *stage);
@@ -42,6 +45,10 @@ extern const struct op limit_ops[];
 extern const size_t limit_ops_count;
 extern const struct op tree_ops[]; /* all on SCENE_USUAL */
 extern const size_t tree_ops_count;
+extern const struct op upkeep_ops[]; /* the same */
+extern const size_t upkeep_ops_count;
+extern const struct op report_ops[]; /* the same */
+extern const size_t report_ops_count;
 
 /* All of them. */
 size_t op_count(void);

@@ -105,6 +105,7 @@ struct facts setting_facts(const struct op *op, bool success)
 {
 	struct facts facts = facts_of(op->scene);
 
+	facts.has_damage = op->finds_damage;
 	for (int i = 0; i < CHANGES_MAX; i++)
 		facts_set(&facts, &op->prepared[i]);
 	for (int i = 0; success && i < CHANGES_MAX; i++)

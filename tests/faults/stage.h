@@ -73,6 +73,7 @@ struct fact {
 enum { FACTS_MAX = 24 };
 
 struct facts {
+	bool has_damage; /* so that there may be something in quarantine */
 	size_t count;
 	struct fact facts[FACTS_MAX];
 };

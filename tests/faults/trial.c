@@ -77,8 +77,13 @@ static const char *aftermath(struct stage *stage, const struct op *op, int r,
 	const char *found = NULL;
 
 	/* A draft is as it was, and its file is not of the index. */
-	if (r < 0 && stage->draft)
+	if (op->is_repeated || (r < 0 && stage->draft))
 		r = op->run(stage);
+	if (r < 0 && op->is_repeated) {
+		(void)snprintf(text, sizeof(text), "the same again gives %s",
+			       must_show(r));
+		return text;
+	}
 	facts = setting_facts(op, r == 0);
 	if (setting_settle(stage, op) < 0)
 		return "the store or the watch is of no use afterwards";
