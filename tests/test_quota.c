@@ -180,6 +180,25 @@ Test(quota, hits_misses_and_evictions_are_counted)
 	box_close(&box);
 }
 
+Test(quota, an_entry_that_is_larger_than_its_quota_is_refused)
+{
+	uint8_t *large = sample_new(SAMPLE_NOISE, 1, 100000);
+	struct cubby_quota quota = {.quota = 65536};
+	struct box box;
+
+	box_new(&box, "a/b");
+	box_add(&box, name_of(2), "small", 5);
+	MUST_DO(cubby_set_quota(box.store, "a", &quota));
+	MUST_BE(box_try_add(&box, name_of(1), large, 100000), -EFBIG);
+	MUST(!box_knows(&box, 1));
+	MUST(box_has(&box, name_of(2), "small", 5));
+	quota.quota = 0;
+	MUST_DO(cubby_set_quota(box.store, "a", &quota));
+	box_add(&box, name_of(1), large, 100000);
+	free(large);
+	box_close(&box);
+}
+
 /* As versions left it that did not count damage by directory. */
 Test(quota, figures_of_a_shorter_file_go_on)
 {

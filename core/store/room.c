@@ -391,6 +391,9 @@ bool room_was_made(struct cubby *store, int r, uint64_t bytes)
 int room_verify(struct update *update, const struct record *record)
 {
 	const struct cubby_limits *limits = &update->limits;
+	struct group group;
+	uint64_t id = 0;
+	int r;
 
 	/* Plain files are there already, whatever name they get. */
 	if (record->kind != CUBBY_ENTRY)
@@ -401,7 +404,14 @@ int room_verify(struct update *update, const struct record *record)
 	    record_disk_size(record) + ROOM_OVERHEAD + set_pace(update) >
 		    limits->max_size)
 		return -EFBIG;
-	return 0;
+	r = update_group(update, record->parent, &id);
+	if (r < 0 || id == 0)
+		return r;
+	r = group_get(update->txn, id, &group);
+	if (r < 0)
+		return r;
+	return group.quota > 0 && update_cost(record) > group.quota ? -EFBIG
+								    : 0;
 }
 
 int room_use(struct update *update, uint64_t *ret_bytes)

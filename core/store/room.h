@@ -14,7 +14,8 @@ enum { ROOM_OVERHEAD = 2 * 1024 * 1024 };
 uint64_t room_rank(const struct update *update, const struct record *record);
 
 /* Would an entry that takes so much of the disk, or has so much content, fit
- * if nothing else was there? Returns 0 or -EFBIG. */
+ * if nothing else was there, in the store and in its quota? Returns 0, -EFBIG,
+ * or an error of the index. */
 CUBBY_MUST_CHECK int room_verify(struct update *update,
 				 const struct record *record);
 

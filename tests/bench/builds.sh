@@ -13,6 +13,7 @@
 #                 scripts/test has installed it
 #
 # What they build is made where nothing is measured, once, and its cache copied.
+# shellcheck disable=SC2034,SC2154 # what scripts/bench and peers.sh define
 build_clients=(go ccache_local sccache bazel)
 export CLIENT_GOFLAGS=-trimpath
 
