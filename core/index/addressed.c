@@ -20,14 +20,14 @@ int addressed_list(struct index_txn *txn,
 	int r = lmdb_get(txn, TABLE_META, content_key, strlen(content_key),
 			 &value);
 
-	if (r < 0 && r != -ENOENT)
-		return r;
 	if (r == -ENOENT)
-		value.mv_size = 0;
+		*ret_count = 0;
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
 	count = value.mv_size / ROW_SIZE;
 	if (count > CUBBY_CONTENTS_MAX || value.mv_size % ROW_SIZE != 0)
 		return -EBADMSG;
-	from = count > 0 ? value.mv_data : NULL;
+	from = value.mv_data;
 	for (size_t i = 0; i < count; i++, from += ROW_SIZE)
 		ret_rows[i] = (struct addressed){
 			.id = get_le(from, AT_CONTENT),

@@ -86,7 +86,8 @@ cubby_set_limits(struct cubby *store, const struct cubby_limits *limits);
  * Directories with bounds of their own. A quota counts the entries at any depth
  * below: their blocks, or their stored bytes where they are in the index, and
  * 256 bytes for each. They are evicted among themselves when they are more than
- * the quota; one that is larger alone is not added (-EFBIG). Directories with a quota or a pin are never inside one another.
+ * the quota; one that is larger alone is not added (-EFBIG). Directories with a
+ * quota or a pin are never inside one another.
  */
 struct cubby_quota {
 	uint64_t quota; /* bytes, or 0 */

@@ -70,8 +70,7 @@ void setting_begin(const struct op *op, struct stage *stage)
 		op->prepare(stage);
 }
 
-/* Did the disk say that it is full? Then entries may have gone to make room. */
-static bool is_full(void)
+bool setting_was_full(void)
 {
 	for (int i = 0; i < FAULTS_MAX; i++) {
 		const struct fault *fault = &now_plan->faults[i];
@@ -116,7 +115,7 @@ struct facts setting_facts(const struct op *op, bool success)
 		fact.is_maybe = true;
 		facts_set(&facts, &fact);
 	}
-	if (is_full())
+	if (setting_was_full())
 		allow_eviction(&facts);
 	return facts;
 }

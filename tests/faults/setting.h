@@ -22,6 +22,8 @@ void setting_place(struct stage *stage);
 /* Make an empty stage ready for the operation. */
 void setting_begin(const struct op *op, struct stage *stage);
 
+/* Did the disk say that it is full? Then entries may have gone to make room. */
+bool setting_was_full(void);
 /* What is there when the operation has been done, or not. */
 struct facts setting_facts(const struct op *op, bool success);
 /* What the operation left open is ended, and the store is open. Returns 0 or an

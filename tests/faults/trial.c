@@ -75,6 +75,7 @@ static const char *aftermath(struct stage *stage, const struct op *op, int r,
 	static char text[PATH_MAX];
 	struct facts facts = setting_facts(op, r == 0);
 	const char *found = NULL;
+	bool is_gone;
 
 	/* A draft is as it was, and its file is not of the index. */
 	if (op->is_repeated || (r < 0 && stage->draft))
@@ -92,12 +93,15 @@ static const char *aftermath(struct stage *stage, const struct op *op, int r,
 		if (found)
 			return found;
 		r = op->run(stage);
-		if (r < 0 || stage->wrong || setting_settle(stage, op) < 0) {
+		/* What it is about may have gone to make room. */
+		is_gone = r == -ENOENT && setting_was_full();
+		if ((r < 0 && !is_gone) || stage->wrong ||
+		    setting_settle(stage, op) < 0) {
 			(void)snprintf(text, sizeof(text),
 				       "the same again gives %s", must_show(r));
 			return text;
 		}
-		facts = setting_facts(op, true);
+		facts = setting_facts(op, !is_gone);
 	}
 	r = setting_add_more(stage, &facts);
 	if (r < 0) {
