@@ -6,8 +6,8 @@
  *
  *   bench_library peers    prints the names of the peers that were built in
  *
- * "fill", "mix" and "verify" are there to prepare and to check. A mix has
- * sizes as a compile cache has: half are below `size`, a few much larger.
+ * "fill" and "verify" are there to prepare and to check. A mix has sizes as a
+ * compile cache has: half are below `size`, a few much larger.
  */
 #include <math.h>
 #include <stdio.h>
@@ -111,12 +111,17 @@ static size_t mix_size(const struct task *task, uint64_t number)
 	return size > MIX_MAX ? MIX_MAX : (size_t)size;
 }
 
-static void mix(const struct task *task, uint64_t number)
+static void mix_before(const struct task *task, uint64_t number)
 {
 	size_t size = mix_size(task, number);
 
 	bench_key(number, key);
-	peer->add(store, key, bench_slice(task, number, size), size);
+	memcpy(buffer, bench_slice(task, number, size), size);
+}
+
+static void mix(const struct task *task, uint64_t number)
+{
+	peer->add(store, key, buffer, mix_size(task, number));
 }
 
 static void mix_verify(const struct task *task, uint64_t number)
@@ -152,7 +157,7 @@ static const struct operation operations[] = {
 	{"add", add_before, add, NULL},
 	{"fill", add_before, add, NULL},
 	{"delete", key_it, remove_it, NULL},
-	{"mix", NULL, mix, NULL},
+	{"mix", mix_before, mix, NULL},
 	{"mix-verify", NULL, mix_verify, NULL},
 	{"open", NULL, open_it, close_it},
 	{NULL, NULL, NULL, NULL},

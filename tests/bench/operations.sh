@@ -16,7 +16,8 @@
 #   fill   adds them first, untimed
 #   drop   drops what this mount has cached, but not what is below it
 #   cold   drops everything, down to the disk
-# Scans are of 10,000 entries of 1 KiB, the scale is of entries of 256 bytes.
+# Scans are of 10,000 entries of 1 KiB, the scale is of entries of 256 bytes; a
+# mix has sizes as a compile cache has, half of them below `size`.
 # The arguments are those of tests/bench/bench.h.
 # shellcheck disable=SC2034 # used by who sources this
 operations='
@@ -44,7 +45,7 @@ change | q | ext4 0.3  | new write | add 4 KiB with fsync   | add size=4K fsync=
 change |   | ext4 0.3  | new write | add 512 KiB with fsync | add size=512K fsync=1 count=8
 change | q | fuse 1.0  | new write fill | unlink 4 KiB      | unlink size=4K count=128
 scan   |   | ext4 0.7  | drop      | readdir and stat of 10,000, per entry | scan span=10000
-scan   |   | ext4 0.7  |           | the same again         | scan span=10000 warm=1 passes=3
+scan   |   | ext4 -    |           | the same again         | scan span=10000 warm=1 passes=3
 library | q | kv 1.0   | set       | get 1 KiB              | get size=1K count=4096 passes=2 warm=1
 library | q | kv 1.0   | set       | get 4 KiB              | get size=4K count=4096 warm=1
 library |   | kv 1.0   | set       | get 32 KiB             | get size=32K count=512 passes=2 warm=1
@@ -58,5 +59,6 @@ library |   | kv 0.6   | new write | add 2 MiB              | add size=2M count=
 scale  |   | kv -      |           | open                   | open size=256
 scale  |   | kv -      |           | get                    | get size=256 count=5000 warm=1
 scale  |   | kv -      | new write | add                    | add size=256 count=500
+scale  |   | kv -      | new write | add of the mix         | mix size=8K count=200
 scale  |   | kv -      | new write fill | delete            | delete size=256 count=500
 '
