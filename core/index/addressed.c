@@ -50,7 +50,6 @@ int addressed_put(struct index_txn *txn, const struct addressed *rows,
 		  size_t count)
 {
 	uint8_t bytes[CUBBY_CONTENTS_MAX * ROW_SIZE] = {0};
-	int r;
 
 	CHECK(count <= CUBBY_CONTENTS_MAX);
 	for (size_t i = 0; i < count; i++) {
@@ -60,8 +59,7 @@ int addressed_put(struct index_txn *txn, const struct addressed *rows,
 	if (count > 0)
 		return lmdb_put(txn, TABLE_META, content_key,
 				strlen(content_key), bytes, count * ROW_SIZE);
-	r = lmdb_delete(txn, TABLE_META, content_key, strlen(content_key));
-	return r == -ENOENT ? 0 : r;
+	return lmdb_delete(txn, TABLE_META, content_key, strlen(content_key));
 }
 
 int addressed_delete(struct index_txn *txn, uint64_t id)
