@@ -109,8 +109,7 @@ static int parent_open(int dir_fd, const char *path, struct parent *ret_parent)
 	char directory[PATH_MAX];
 	int fd;
 
-	if (slash && (size_t)(slash - path) >= sizeof(directory))
-		return -ENAMETOOLONG;
+	CHECK(!slash || (size_t)(slash - path) < sizeof(directory));
 	memcpy(directory, slash ? path : ".",
 	       slash ? (size_t)(slash - path) : 1);
 	directory[slash ? slash - path : 1] = '\0';
