@@ -37,6 +37,14 @@ static const size_t map_size_min = (size_t)1 << 28;
 
 static const char tree_name[] = "tree";
 
+/* These are refused only when it is open. */
+static void set_sizes(MDB_env *env, size_t map_size)
+{
+	CHECK(mdb_env_set_maxdbs(env, 1) == 0);
+	CHECK(mdb_env_set_maxreaders(env, READERS_MAX) == 0);
+	CHECK(mdb_env_set_mapsize(env, map_size) == 0);
+}
+
 static int open_env(struct index *index)
 {
 	unsigned flags = MDB_NOTLS | MDB_NOSYNC | MDB_NORDAHEAD |
@@ -46,15 +54,11 @@ static int open_env(struct index *index)
 
 	for (;; map_size /= 2) {
 		r = mdb_env_create(&index->env);
-		if (r == 0)
-			r = mdb_env_set_maxdbs(index->env, 1);
-		if (r == 0)
-			r = mdb_env_set_maxreaders(index->env, READERS_MAX);
-		if (r == 0)
-			r = mdb_env_set_mapsize(index->env, map_size);
-		if (r == 0)
+		if (r == 0) {
+			set_sizes(index->env, map_size);
 			r = mdb_env_open(index->env, index->path, flags,
 					 FILE_MODE);
+		}
 		if (r == 0)
 			return 0;
 		/* LMDB demands this after a failed open. */
@@ -70,10 +74,7 @@ static int open_env(struct index *index)
  * could write into the index. */
 static int keep_from_programs(struct index *index)
 {
-	int fd;
-	int r = lmdb_error(mdb_env_get_fd(index->env, &fd));
-
-	return r < 0 ? r : sys_close_on_exec(fd);
+	return sys_close_on_exec(lmdb_fd(index->env));
 }
 
 static int open_tables(struct index *index, bool format)

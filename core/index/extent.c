@@ -36,24 +36,18 @@ struct extent {
 
 static int get_extent(struct index *index, struct extent *ret_extent)
 {
-	MDB_envinfo info;
+	const size_t page_size = lmdb_page_size(index->env);
+	const int fd = lmdb_fd(index->env);
 	struct stat file;
-	MDB_stat stat;
-	int fd;
-	int r;
+	int r = sys_fstat(fd, &file);
 
-	if (mdb_env_get_fd(index->env, &fd) != 0 ||
-	    mdb_env_info(index->env, &info) != 0 ||
-	    mdb_env_stat(index->env, &stat) != 0)
-		return -EBADMSG;
-	r = sys_fstat(fd, &file);
 	if (r < 0)
 		return r;
 	*ret_extent = (struct extent){
 		.fd = fd,
-		.pages = (uint64_t)file.st_size / stat.ms_psize,
-		.needed = info.me_last_pgno + 1,
-		.page_size = stat.ms_psize,
+		.pages = (uint64_t)file.st_size / page_size,
+		.needed = lmdb_info(index->env).me_last_pgno + 1,
+		.page_size = page_size,
 	};
 	return 0;
 }
@@ -145,13 +139,12 @@ CUBBY_MUST_CHECK static int extend(struct extent *extent, uint64_t pages)
 void extent_keep(struct index *index)
 {
 	struct extent extent;
-	MDB_envinfo info;
 	uint64_t wanted;
 	uint64_t step;
 	int r = 0;
 
-	if (mdb_env_info(index->env, &info) != 0 ||
-	    info.me_last_pgno + RESERVE < atomic_load(&index->known_pages))
+	if (lmdb_info(index->env).me_last_pgno + RESERVE <
+	    atomic_load(&index->known_pages))
 		return;
 	if (get_extent(index, &extent) < 0)
 		return;

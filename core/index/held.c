@@ -74,9 +74,7 @@ int held_begin(struct index *index, const char *path)
 	void *map;
 	int r;
 
-	if (snprintf(held_path, sizeof(held_path), "%s/held", path) >=
-	    (int)sizeof(held_path))
-		return -ENAMETOOLONG;
+	index_join(held_path, path, "held");
 	index->held_fd = sys_create(AT_FDCWD, held_path, O_RDWR);
 	if (index->held_fd < 0)
 		return index->held_fd;

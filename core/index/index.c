@@ -258,6 +258,13 @@ static void destroy(struct index *index)
 	free(index);
 }
 
+void index_join(char ret_path[PATH_MAX], const char *path, const char *name)
+{
+	int size = snprintf(ret_path, PATH_MAX, "%s/%s", path, name);
+
+	CHECK(size < PATH_MAX);
+}
+
 static int open_parts(struct index *index, const char *path, bool format)
 {
 	bool went_back;
@@ -316,6 +323,8 @@ int index_open(const char *path, bool read_only, bool format,
 	struct stat directory;
 	int r;
 
+	if (strlen(path) + sizeof("/data.mdb") > PATH_MAX) /* the longest */
+		return -ENAMETOOLONG;
 	(void)pthread_once(&fork_once, watch_forks); /* cannot fail */
 	r = sys_stat(AT_FDCWD, path, &directory);
 	if (r < 0)
@@ -401,13 +410,11 @@ uint64_t index_version(struct index *index)
 uint64_t index_file_bytes(struct index *index)
 {
 	struct stat file;
-	int fd;
-	int r;
+	int r = -EIO;
 
 	environment_enter(index);
-	r = lmdb_error(mdb_env_get_fd(index->env, &fd));
-	if (r == 0)
-		r = sys_fstat(fd, &file);
+	if (environment_is_there(index))
+		r = sys_fstat(lmdb_fd(index->env), &file);
 	environment_leave(index);
 	return r < 0 ? 0 : (uint64_t)file.st_blocks * 512;
 }
@@ -433,14 +440,12 @@ int index_live_bytes(struct index_txn *txn, uint64_t *ret_bytes)
 
 uint64_t index_bytes(struct index *index)
 {
-	MDB_envinfo info;
-	MDB_stat stat;
-	int r;
+	uint64_t bytes = 0;
 
 	environment_enter(index);
-	r = mdb_env_info(index->env, &info);
-	if (r == 0)
-		r = mdb_env_stat(index->env, &stat);
+	if (environment_is_there(index))
+		bytes = (lmdb_info(index->env).me_last_pgno + 1) *
+			lmdb_page_size(index->env);
 	environment_leave(index);
-	return r != 0 ? 0 : (info.me_last_pgno + 1) * stat.ms_psize;
+	return bytes;
 }

@@ -45,9 +45,7 @@ int lmdb_verify_files(const char *path)
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		int r;
 
-		if (snprintf(file, sizeof(file), "%s/%s", path, names[i]) >=
-		    (int)sizeof(file))
-			return -ENAMETOOLONG;
+		index_join(file, path, names[i]);
 		r = sys_stat(AT_FDCWD, file, &found);
 		if (r < 0 && r != -ENOENT)
 			return r;
@@ -55,6 +53,30 @@ int lmdb_verify_files(const char *path)
 			return -EBADMSG;
 	}
 	return 0;
+}
+
+int lmdb_fd(MDB_env *env)
+{
+	int fd;
+
+	CHECK(mdb_env_get_fd(env, &fd) == 0);
+	return fd;
+}
+
+MDB_envinfo lmdb_info(MDB_env *env)
+{
+	MDB_envinfo info;
+
+	CHECK(mdb_env_info(env, &info) == 0);
+	return info;
+}
+
+size_t lmdb_page_size(MDB_env *env)
+{
+	MDB_stat stat;
+
+	CHECK(mdb_env_stat(env, &stat) == 0);
+	return stat.ms_psize;
 }
 
 /* The key of a row, as it is in the tree. */

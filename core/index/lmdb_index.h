@@ -6,6 +6,7 @@
 #ifndef CUBBY_LMDB_INDEX_H
 #define CUBBY_LMDB_INDEX_H
 
+#include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -96,6 +97,10 @@ struct index_txn {
 	uint32_t watches[WATCHES_MAX];
 };
 
+/* The path of a file of the index in `path`; index_open() has seen to it that
+ * there is room. */
+void index_join(char ret_path[PATH_MAX], const char *path, const char *name);
+
 /* An error of LMDB as a negative errno. */
 int lmdb_error(int r);
 
@@ -106,6 +111,12 @@ int lmdb_error(int r);
  * Returns 0, -EBADMSG, or an error of stat(2).
  */
 CUBBY_MUST_CHECK int lmdb_verify_files(const char *path);
+
+/* What LMDB says of an environment, which is there: without one it would fail,
+ * and in no other case. */
+int lmdb_fd(MDB_env *env);
+MDB_envinfo lmdb_info(MDB_env *env);
+size_t lmdb_page_size(MDB_env *env);
 
 /* One value. A value that is found points into the index. */
 CUBBY_MUST_CHECK int lmdb_get(struct index_txn *txn, enum table table,

@@ -65,13 +65,6 @@ static const uint64_t byte_checkpoint = (UINT64_C(1) << 40) + 2;
 /* Of lock.mdb, beyond all process ids. */
 static const uint64_t byte_pinned = (UINT64_C(1) << 40) + 1;
 
-static int join(char *ret_path, const char *path, const char *name)
-{
-	return snprintf(ret_path, PATH_MAX, "%s/%s", path, name) < PATH_MAX
-		       ? 0
-		       : -ENAMETOOLONG;
-}
-
 /* ------------------------------------------------------------- going back */
 
 /* Are both meta pages no newer than the snapshot? Then there is nothing in
@@ -102,7 +95,7 @@ static int go_back(const char *path, int fd, const struct snapshot *snapshot)
 {
 	SCOPED_FREE uint8_t *page = malloc(snapshot->page_size);
 	char lock_file[PATH_MAX];
-	int r = join(lock_file, path, "lock.mdb");
+	int r = 0;
 
 	if (!page)
 		return -ENOMEM;
@@ -114,6 +107,7 @@ static int go_back(const char *path, int fd, const struct snapshot *snapshot)
 	}
 	if (r == 0)
 		r = sys_fsync(fd);
+	index_join(lock_file, path, "lock.mdb");
 	if (r == 0)
 		r = sys_unlink(AT_FDCWD, lock_file);
 	return r == -ENOENT ? 0 : r;
@@ -126,10 +120,10 @@ static int drop_half_made(const char *path)
 {
 	char file[PATH_MAX];
 	struct stat found;
-	int r = join(file, path, "data.mdb");
+	int r;
 
-	if (r == 0)
-		r = sys_stat(AT_FDCWD, file, &found);
+	index_join(file, path, "data.mdb");
+	r = sys_stat(AT_FDCWD, file, &found);
 	if (r == 0 && found.st_size < MADE_SIZE)
 		r = sys_unlink(AT_FDCWD, file);
 	return r == -ENOENT ? 0 : r;
@@ -152,12 +146,11 @@ static int recover(const char *path, bool read_only)
 		return read_only ? 0 : drop_half_made(path);
 	if (r == 0)
 		r = instance_get(path, &instance);
-	if (r == 0)
-		r = join(file, path, "data.mdb");
 	if (r < 0)
 		return r;
 	if (instance_equal(&instance, &snapshot->instance))
 		return 0;
+	index_join(file, path, "data.mdb");
 	fd = sys_open_file(AT_FDCWD, file, read_only ? O_RDONLY : O_RDWR);
 	if (fd < 0)
 		return fd;
@@ -175,10 +168,9 @@ int steady_open(const char *path, bool read_only, int *ret_fd)
 	SCOPED_FD int fd = -1;
 	char file[PATH_MAX];
 	bool went_back;
-	int r = join(file, path, "watches");
+	int r;
 
-	if (r < 0)
-		return r;
+	index_join(file, path, "watches");
 	fd = read_only ? sys_open_file(AT_FDCWD, file, O_RDONLY)
 		       : sys_create(AT_FDCWD, file, O_RDWR);
 	if (fd < 0)
@@ -214,29 +206,21 @@ int steady_open(const char *path, bool read_only, int *ret_fd)
 static int take_snapshot(struct index *index, struct snapshot *snapshot,
 			 MDB_txn **ret_pin)
 {
-	MDB_envinfo info;
-	MDB_stat stat;
+	const uint64_t version = lmdb_info(index->env).me_last_txnid;
+	const size_t size = lmdb_page_size(index->env);
 	MDB_txn *pin;
 	ssize_t n;
-	int fd;
-	int r = lmdb_error(mdb_env_get_fd(index->env, &fd));
+	int r;
 
-	if (r == 0)
-		r = lmdb_error(mdb_env_info(index->env, &info));
-	if (r == 0)
-		r = lmdb_error(mdb_env_stat(index->env, &stat));
-	if (r < 0)
-		return r;
-	if (stat.ms_psize > SNAPSHOT_PAGE_MAX)
+	if (size > SNAPSHOT_PAGE_MAX)
 		return -EBADMSG;
-	snapshot->page_size = stat.ms_psize;
+	snapshot->page_size = size;
 	/* LMDB writes them in turn. */
-	n = sys_pread(fd, snapshot->page, stat.ms_psize,
-		      (info.me_last_txnid & 1) * stat.ms_psize);
+	n = sys_pread(lmdb_fd(index->env), snapshot->page, size,
+		      (version & 1) * size);
 	if (n < 0)
 		return (int)n;
-	if ((size_t)n != stat.ms_psize ||
-	    snapshot_txnid(snapshot->page) != info.me_last_txnid)
+	if ((size_t)n != size || snapshot_txnid(snapshot->page) != version)
 		return -EBADMSG;
 	r = lmdb_error(mdb_txn_begin(index->env, NULL, MDB_RDONLY, &pin));
 	if (r == 0)
@@ -281,11 +265,8 @@ static int sync_data(struct index *index, int fd)
 
 static int put_on_disk(struct index *index, const struct snapshot *snapshot)
 {
-	int fd;
-	int r = lmdb_error(mdb_env_get_fd(index->env, &fd));
+	int r = sync_data(index, lmdb_fd(index->env));
 
-	if (r == 0)
-		r = sync_data(index, fd);
 	return r < 0 ? r : snapshot_write(index->path, snapshot);
 }
 
@@ -398,10 +379,10 @@ int steady_checkpoint(struct index *index)
 int steady_begin(struct index *index)
 {
 	char file[PATH_MAX];
-	int r = join(file, index->path, "lock.mdb");
+	int r;
 
-	if (r == 0)
-		r = sys_open(AT_FDCWD, file, O_RDWR);
+	index_join(file, index->path, "lock.mdb");
+	r = sys_open(AT_FDCWD, file, O_RDWR);
 	if (r < 0)
 		return r;
 	index->lock_fd = r;
