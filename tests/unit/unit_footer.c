@@ -251,3 +251,69 @@ Test(footer, the_beginning_lies_in_one_page)
 	cr_expect_not(footer_begins_at_once(8192 + 4095));
 	cr_expect(footer_begins_at_once(8192 + 4096));
 }
+
+/* What footer_find() says of a tail that claims a footer of `size` bytes behind
+ * a payload of `payload_size`. */
+static int find_claimed(uint64_t size, uint64_t payload_size)
+{
+	struct sample sample = make(CODEC_ZSTD);
+	uint8_t *tail = sample.bytes + sample.size - FOOTER_TAIL_SIZE;
+	size_t found = 0;
+	int r;
+
+	put_le(tail + FOOTER_TAIL_SIZE - 12, size, 4);
+	r = footer_find(tail, size + payload_size, &found);
+	cr_assert_eq(found, r < 0 ? 0 : size);
+	return r;
+}
+
+Test(footer, is_no_longer_and_no_shorter_than_its_payload_allows)
+{
+	enum { FIXED = 60 + FOOTER_TAIL_SIZE, ROW = 4 + CHECK_SIZE };
+	const uint64_t names = 2 * UINT16_MAX;
+	const uint64_t all = CUBBY_SIZE_MAX / FRAME_SIZE * ROW;
+	const uint64_t most = codec_bound(FRAME_SIZE);
+
+	/* One row stands for at most one frame, */
+	cr_expect_eq(find_claimed(FIXED + ROW, most), 0);
+	cr_expect_eq(find_claimed(FIXED + ROW, most + 1), -EBADMSG);
+	/* and at least for one byte; but all may be names. */
+	cr_expect_eq(find_claimed(FIXED + names, 0), 0);
+	cr_expect_eq(find_claimed(FIXED + names + 1000 * ROW, 1000), 0);
+	cr_expect_eq(find_claimed(FIXED + names + 1000 * ROW, 999), -EBADMSG);
+	/* Nothing is larger than the largest entry. */
+	cr_expect_eq(find_claimed(FIXED + names + all, 1 << 30), 0);
+	cr_expect_eq(find_claimed(FIXED + names + all + 1, 1 << 30), -EBADMSG);
+}
+
+Test(footer, of_other_bytes_is_damage_even_with_a_right_check)
+{
+	struct sample sample = make(CODEC_ZSTD);
+	struct footer footer;
+	struct check check;
+
+	cr_expect_eq(footer_decode(sample.bytes, 10, sample.file_size, ID,
+				   &footer, &check),
+		     -EBADMSG, "a part of it");
+	sample.bytes[28] ^= 1;
+	seal(&sample);
+	cr_expect_eq(decode(&sample, &footer), -EBADMSG, "another id in it");
+}
+
+Test(footer, what_has_begun_has_all_marks)
+{
+	/* The skippable frame, the id, the sizes of content and payload. */
+	const size_t places[] = {0, 28, 36, 44};
+	struct sample sample = make(CODEC_RAW);
+	const uint64_t end = sample.footer.payload_size;
+
+	cr_assert_eq(footer_find_begun(sample.bytes, sample.size, end, ID),
+		     end);
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		sample.bytes[places[i]] ^= 1;
+		cr_expect_eq(
+			footer_find_begun(sample.bytes, sample.size, end, ID),
+			0, "offset %zu", places[i]);
+		sample.bytes[places[i]] ^= 1;
+	}
+}

@@ -55,6 +55,7 @@ Test(name, verify_refuses_what_is_no_name)
 {
 	cr_expect_eq(name_verify("a", 1), 0);
 	cr_expect_eq(name_verify("...", 3), 0);
+	cr_expect_eq(name_verify(".a", 2), 0);
 	cr_expect_eq(name_verify("\n", 1), 0);
 	cr_expect_eq(name_verify("", 0), -EINVAL);
 	cr_expect_eq(name_verify(".", 1), -EINVAL);

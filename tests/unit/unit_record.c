@@ -128,3 +128,24 @@ Test(record, fields_of_a_newer_version_are_skipped)
 	cr_assert_eq(record_decode(bytes, sizeof(bytes), &record), 0);
 	cr_expect_eq(memcmp(record.name, "abc", 3), 0);
 }
+
+Test(record, parts_that_do_not_fit_together_are_damage)
+{
+	enum { NAME_SIZE = CUBBY_NAME_MAX + 1 };
+	uint8_t bytes[RECORD_FIXED_SIZE + NAME_SIZE] = {0};
+	struct record record;
+
+	cr_expect_eq(decode_with(35, 1), -EBADMSG,
+		     "more in the index than a frame is compressed to");
+	memcpy(bytes, golden, sizeof(golden));
+	bytes[4]--;
+	bytes[6]++;
+	cr_expect_eq(record_decode(bytes, sizeof(golden), &record), -EBADMSG,
+		     "a fixed part that is too short");
+	bytes[4]++;
+	put_le(bytes + 6, NAME_SIZE, 2);
+	cr_expect_eq(record_decode(bytes, sizeof(bytes), &record), -EBADMSG,
+		     "a name that is too long");
+	put_le(bytes + 6, NAME_SIZE - 1, 2);
+	cr_expect_eq(record_decode(bytes, sizeof(bytes) - 1, &record), 0);
+}
