@@ -96,9 +96,8 @@ static int read_once(struct index *index, struct index_txn **ret_txn)
 		return -ENOMEM;
 	txn->index = index;
 	r = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn->txn);
-	/* Dead readers may be all that protects the steady snapshot. */
 	if (r == MDB_READERS_FULL && !index->read_only &&
-	    steady_checkpoint(index) == 0)
+	    steady_clear_dead(index) == 0)
 		r = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &txn->txn);
 	if (r != 0) {
 		free(txn);

@@ -19,9 +19,10 @@
  *     that changes anything there is a mark, and by rule 2 nobody who lives
  *     ends his before the transaction ends.
  *  4. Who dies leaves his slot in the table of readers, which protects as a
- *     pin does. Slots of the dead are cleared (a) after a checkpoint, whose
- *     maker then has a pin, (b) by LMDB when it gets the lock of the writers
- *     from the dead, before rule 3 is applied, (c) by LMDB when it opens an
+ *     pin does. Slots of the dead are cleared (a) by who has a pin of his own,
+ *     or takes a checkpoint and has the lock of the writers: who then finds no
+ *     mark waits for that checkpoint, (b) by LMDB when it gets that lock from
+ *     the dead, before rule 3 is applied, (c) by LMDB when it opens an
  *     environment and is alone: then there is no transaction. In case (b) the
  *     mark is gone as well, as LMDB knows the dead by a lock of the same kind
  *     on the same file, and the kernel takes all these at once. Nor does a
@@ -210,6 +211,7 @@ static int take_snapshot(struct index *index, struct snapshot *snapshot,
 	const size_t size = lmdb_page_size(index->env);
 	MDB_txn *pin;
 	ssize_t n;
+	int dead;
 	int r;
 
 	if (size > SNAPSHOT_PAGE_MAX)
@@ -222,10 +224,12 @@ static int take_snapshot(struct index *index, struct snapshot *snapshot,
 		return (int)n;
 	if ((size_t)n != size || snapshot_txnid(snapshot->page) != version)
 		return -EBADMSG;
-	r = lmdb_error(mdb_txn_begin(index->env, NULL, MDB_RDONLY, &pin));
+	r = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &pin);
+	if (r == MDB_READERS_FULL && mdb_reader_check(index->env, &dead) == 0)
+		r = mdb_txn_begin(index->env, NULL, MDB_RDONLY, &pin);
 	if (r == 0)
 		*ret_pin = pin;
-	return r;
+	return lmdb_error(r);
 }
 
 /* Is this the snapshot that the last user left behind? */
@@ -306,8 +310,7 @@ static int checkpoint(struct index *index)
 	mdb_txn_abort(index->pin);
 	index->pin = pin;
 	index->steady_version = version;
-	if (index->shared)
-		atomic_store(&index->shared->steady_version, version);
+	atomic_store(&index->shared->steady_version, version);
 	atomic_store(&index->is_pinned, true);
 	atomic_fetch_sub(&index->commits, commits);
 	return lmdb_error(mdb_reader_check(index->env, &dead));
@@ -369,6 +372,21 @@ int steady_checkpoint(struct index *index)
 	pthread_mutex_lock(&index->steady_lock);
 	if (!index->pin || index->steady_version != index_version(index))
 		r = steady_checkpoint_alone(index, true);
+	pthread_mutex_unlock(&index->steady_lock);
+	keeper_need(index);
+	return r;
+}
+
+int steady_clear_dead(struct index *index)
+{
+	int dead;
+	int r = 0;
+
+	pthread_mutex_lock(&index->steady_lock);
+	if (!index->pin)
+		r = steady_checkpoint_alone(index, true);
+	if (r == 0)
+		r = lmdb_error(mdb_reader_check(index->env, &dead));
 	pthread_mutex_unlock(&index->steady_lock);
 	keeper_need(index);
 	return r;

@@ -48,6 +48,10 @@ void steady_committed(struct index *index, uint64_t version);
 /* Take a checkpoint now, if anything has changed since the last one. */
 CUBBY_MUST_CHECK int steady_checkpoint(struct index *index);
 
+/* Give back the slots of readers that have died, with a pin of our own: they
+ * may be all that protects the snapshot. */
+CUBBY_MUST_CHECK int steady_clear_dead(struct index *index);
+
 /*
  * For the keeper: take a checkpoint if one is due, or else end the pin if it
  * serves no more. `is_late`: some time has passed since the last checkpoint.
