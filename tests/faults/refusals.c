@@ -19,13 +19,9 @@
 #include "box.h"
 #include "cubby/manage.h"
 #include "cubby/tree.h"
-#include "fault.h"
-#include "index/displaced.h"
-#include "index/held.h"
-#include "index/index.h"
-#include "index/nodes.h"
 #include "index/snapshot.h"
 #include "must.h"
+#include "refusals.h"
 #include "refuse.h"
 #include "runner.h"
 #include "sample.h"
@@ -33,7 +29,7 @@
 #include "sys/sys.h"
 #include "sys/thread.h"
 
-enum { LARGE = 5 * (int)FRAME, TRIES_MAX = 1000, PAGE = 4096 };
+enum { LARGE = 5 * (int)FRAME };
 
 static uint8_t *text; /* LARGE bytes */
 
@@ -278,218 +274,9 @@ static void no_digests(void)
 	box_close(&box);
 }
 
-/* --------------------------------------------------------------- the index */
-
-struct site {
-	char *path;
-	char *data; /* the file of LMDB */
-	struct index *index;
-};
-
-static void site_new(struct site *site, const char *name)
-{
-	site->path = scratch_dir(name);
-	site->data = text_new("%s/data.mdb", site->path);
-	MUST_DO(index_open(site->path, false, true, &site->index));
-}
-
-static void site_free(struct site *site)
-{
-	index_close(site->index);
-	free(site->path);
-	free(site->data);
-}
-
-static int add_name(struct index *index, const char *name, uint64_t id)
-{
-	struct index_txn *txn;
-	int r = index_write(index, &txn);
-
-	if (r < 0)
-		return r;
-	MUST_DO(names_put(txn, 1, name, strlen(name), id));
-	return index_commit(txn);
-}
-
-static bool has_name(struct index *index, const char *name)
-{
-	struct index_txn *txn;
-	uint64_t id;
-	int r;
-
-	MUST_DO(index_read(index, &txn));
-	r = names_get(txn, 1, name, strlen(name), &id);
-	MUST(r == 0 || r == -ENOENT);
-	index_end(txn);
-	return r == 0;
-}
-
-/* The version that a power cut now would leave. */
-static uint64_t steady_version(const struct site *site)
-{
-	struct snapshot *snapshot = malloc(sizeof(*snapshot));
-	uint64_t version;
-
-	MUST(snapshot != NULL);
-	MUST_DO(snapshot_read(site->path, snapshot));
-	version = snapshot_txnid(snapshot->page);
-	free(snapshot);
-	return version;
-}
-
-/* After a sync that failed, the kernel takes what it has lost for written: it
- * counts as written only when all has been written anew. */
-static void sync_that_fails(void)
-{
-	static const struct refusal all[] = {
-		{.name = "fsync", .at = 1, .times = 1, .error = EIO},
-		{.name = "mdb_txn_begin", .at = 2, .times = 1, .error = ENOMEM},
-		{.name = REFUSE_HEAP, .at = 2, .times = 1, .error = ENOMEM},
-		{.name = "pread64", .at = 2, .times = 1, .error = EIO},
-		{.name = "pwrite64", .at = 1, .times = 1, .error = ENOSPC},
-		{.name = "fsync", .at = 1, .times = 1, .error = EIO},
-	};
-	const struct refusal none = {.name = "pwrite64", .at = 1000000};
-	struct site site;
-	uint64_t version;
-
-	site_new(&site, "sync");
-	MUST_DO(add_name(site.index, "a", 7));
-	version = steady_version(&site);
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		refuse(&all[i]);
-		MUST_BE(index_sync(site.index), -all[i].error);
-		MUST_BE(refuse_end(), 1);
-		MUST_BE(steady_version(&site), version);
-		MUST_BE(index_verify_durable(site.index), -all[i].error);
-	}
-	refuse(&none);
-	MUST_DO(index_sync(site.index));
-	(void)refuse_end();
-	MUST_BE(steady_version(&site), index_version(site.index));
-	MUST_DO(index_verify_durable(site.index));
-	site_free(&site);
-}
-
-static off_t size_of(const char *path)
-{
-	struct stat file;
-
-	MUST(stat(path, &file) == 0);
-	return file.st_size;
-}
-
-/* LMDB counts pages at the end that it never wrote: see core/index/extent.c. */
-static void short_file(void)
-{
-	static const uint8_t value[SMALL_BYTES_MAX];
-	static const struct refusal all[] = {
-		{.name = "fallocate64", .at = 2, .times = 1, .error = ENOSPC},
-		{.name = "mdb_cursor_open", .at = 1, .times = 1, .error = EIO},
-		{.name = "mdb_cursor_get", .at = 1, .times = 1, .error = EIO},
-		{.name = "mdb_txn_begin", .at = 1, .times = 1, .error = ENOMEM},
-		{.name = "mdb_txn_begin", .at = 2, .times = 1, .error = ENOMEM},
-	};
-	struct index_txn *txn;
-	struct site site;
-	off_t size;
-
-	site_new(&site, "short");
-	MUST_DO(index_write(site.index, &txn));
-	for (uint64_t i = 0; i < 12; i++)
-		MUST_DO(small_put(txn, i, value, sizeof(value)));
-	for (uint64_t i = 0; i < 12; i++)
-		MUST_DO(small_delete(txn, i));
-	MUST_DO(index_commit(txn));
-	/* So that what is in use moves to the front. */
-	for (uint64_t i = 0; i < 4; i++) {
-		MUST_DO(index_sync(site.index));
-		MUST_DO(add_name(site.index, "a", 7 + i));
-	}
-	size = (off_t)index_bytes(site.index) - 2 * PAGE;
-	index_close(site.index);
-	MUST(truncate(site.data, size) == 0);
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		refuse(&all[i]);
-		MUST_BE(index_open(site.path, false, false, &site.index),
-			-all[i].error);
-		MUST_BE(refuse_end(), 1);
-		MUST_BE(size_of(site.data), size);
-	}
-	MUST_DO(index_open(site.path, false, false, &site.index));
-	MUST(has_name(site.index, "a"));
-	MUST(size_of(site.data) >= size + 2 * PAGE);
-	site_free(&site);
-}
-
-/* Have LMDB fail to write its meta page, after which it refuses all. */
-static void lose_environment(struct site *site)
-{
-	struct refusal refusal = {.name = "pwrite",
-				  .times = 1,
-				  .is_of_library = true,
-				  .error = EIO};
-
-	for (refusal.at = 1; !fault_note()->lmdb_lost_meta; refusal.at++) {
-		MUST(refusal.at < 9);
-		refuse(&refusal);
-		MUST_BE(add_name(site->index, "lost", 8), -EIO);
-		MUST_BE(refuse_end(), 1);
-	}
-}
-
-static void lost_environment(void)
-{
-	const struct refusal never = {
-		.name = "openat2", .at = 1, .error = EMFILE};
-	struct site site;
-	struct index_txn *txn;
-	struct held *held;
-	uint64_t version;
-	uint32_t slot;
-	int fd;
-
-	site_new(&site, "lost");
-	MUST_DO(index_write(site.index, &txn));
-	MUST_DO(watches_add(txn, 1, &fd, &slot));
-	MUST_DO(held_open(txn, slot, &held));
-	MUST_DO(names_put(txn, 1, "a", 1, 7));
-	MUST_DO(index_commit(txn));
-	MUST_DO(index_write(site.index, &txn));
-	MUST_BE(held_find(txn, 9), 0);
-	index_end(txn);
-	version = index_version(site.index);
-	lose_environment(&site);
-
-	/* There is none as long as it cannot be opened anew. */
-	refuse(&never);
-	MUST_BE(add_name(site.index, "b", 9), -EIO);
-	MUST_BE(index_read(site.index, &txn), -EIO);
-	MUST_BE(index_sync(site.index), -EIO);
-	MUST_BE(index_version(site.index), 0);
-	MUST_BE(index_bytes(site.index), 0);
-	MUST_BE(index_file_bytes(site.index), 0);
-	MUST_BE(held_settle(held, site.index), -EIO);
-	MUST(refuse_end() > 0);
-
-	MUST(has_name(site.index, "a"));
-	MUST(!has_name(site.index, "lost") && !has_name(site.index, "b"));
-	MUST_DO(add_name(site.index, "b", 9));
-	MUST_DO(index_sync(site.index));
-	MUST(index_version(site.index) > version);
-	MUST_BE(steady_version(&site), index_version(site.index));
-	MUST_DO(held_settle(held, site.index));
-	held_close(held);
-	MUST(close(fd) == 0);
-	site_free(&site);
-}
-
 /* ---------------------------------------------------------------- program */
 
-static const struct {
-	const char *promise;
-	void (*keep)(void);
-} cases[] = {
+static const struct refusal_case call_cases[] = {
 	{"an interrupted call is repeated, whichever it is", interrupted},
 	{"a kernel without openat2 will do", no_openat2},
 	{"a machine of too many processors has one", no_processors},
@@ -497,17 +284,11 @@ static const struct {
 	{"the first use without memory says so", first_without_memory},
 	{"a program may have taken all keys of threads", no_keys},
 	{"a digest that OpenSSL refuses is an error", no_digests},
-	{"a sync that failed is not just repeated", sync_that_fails},
-	{"who cannot look whether a file is whole leaves it", short_file},
-	{"an index without its environment is an error", lost_environment},
 };
 
-int main(void)
+static void try_all(const struct refusal_case *cases, size_t count)
 {
-	printf("1..%zu\n", ARRAY_SIZE(cases));
-	text = sample_new(SAMPLE_TEXT, 1, LARGE);
-	(void)scratch();
-	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+	for (size_t i = 0; i < count; i++) {
 		pid_t pid = fork_child();
 
 		if (pid == 0) {
@@ -517,6 +298,15 @@ int main(void)
 		child_must_succeed(pid);
 		printf("ok - %s\n", cases[i].promise);
 	}
+}
+
+int main(void)
+{
+	printf("1..%zu\n", ARRAY_SIZE(call_cases) + index_cases_count);
+	text = sample_new(SAMPLE_TEXT, 1, LARGE);
+	(void)scratch();
+	try_all(call_cases, ARRAY_SIZE(call_cases));
+	try_all(index_cases, index_cases_count);
 	free(text);
 	scratch_end();
 	return 0;
