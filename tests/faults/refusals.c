@@ -302,12 +302,13 @@ static void try_all(const struct refusal_case *cases, size_t count)
 
 int main(void)
 {
-	printf("1..%zu\n",
-	       ARRAY_SIZE(call_cases) + index_cases_count + pace_cases_count);
+	printf("1..%zu\n", ARRAY_SIZE(call_cases) + index_cases_count +
+				   open_cases_count + pace_cases_count);
 	text = sample_new(SAMPLE_TEXT, 1, LARGE);
 	(void)scratch();
 	try_all(call_cases, ARRAY_SIZE(call_cases));
 	try_all(index_cases, index_cases_count);
+	try_all(open_cases, open_cases_count);
 	try_all(pace_cases, pace_cases_count);
 	free(text);
 	scratch_end();

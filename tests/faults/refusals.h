@@ -12,6 +12,8 @@ struct refusal_case {
 
 extern const struct refusal_case index_cases[];
 extern const size_t index_cases_count;
+extern const struct refusal_case open_cases[];
+extern const size_t open_cases_count;
 extern const struct refusal_case pace_cases[];
 extern const size_t pace_cases_count;
 
