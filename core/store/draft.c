@@ -95,7 +95,7 @@ static int look_at_plain(struct index_txn *txn, struct cubby *store,
 	if (r == 0)
 		r = sys_stat(store->dir_fd, path, &file);
 	if (r < 0)
-		return r == -ENOENT || r == -EBADMSG ? 0 : r;
+		return node_is_lost(r) ? 0 : r;
 	*ret_size = (uint64_t)file.st_blocks * 512;
 	return *ret_size != ret_node->record.stored_size;
 }

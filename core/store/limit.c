@@ -90,7 +90,7 @@ static int rank_all(struct update *update)
 		r = node_get(update->txn, id, &node);
 		if (r == 0 && node.record.kind == CUBBY_ENTRY)
 			r = uses_set(update, id, &node.record);
-		if (r < 0 && r != -ENOENT && r != -EBADMSG)
+		if (r < 0 && !node_is_lost(r))
 			return r;
 	}
 	return r == -ENOENT ? 0 : r;

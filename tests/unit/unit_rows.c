@@ -18,7 +18,10 @@
 #include "cubby/upkeep.h"
 #include "index/limits.h"
 #include "index/lmdb_index.h"
+#include "index/nodes.h"
 #include "leaks.h"
+#include "store/census.h"
+#include "store/digest.h"
 #include "store/layout.h"
 #include "store/store.h"
 
@@ -221,4 +224,258 @@ Test(rows, the_content_of_a_directory_that_is_gone_is_not_listed)
 	cr_assert_eq(cubby_rmdir(store, CUBBY_ROOT_ID, "gone"), 0);
 	cr_assert_eq(cubby_list_contents(store, count_content, &count), 0);
 	cr_assert_eq(count, 1);
+}
+
+Test(rows, another_policy_passes_those_of_a_newer_version_by)
+{
+	const struct cubby_limits limits = {.policy = CUBBY_GDSF};
+
+	make_newer(newer_id);
+	cr_assert_eq(cubby_set_limits(store, &limits), 0);
+	expect_right();
+}
+
+/* A plain file with so many bytes, of which the index does not know. */
+static uint64_t make_plain(uint64_t dir, const char *name, size_t size)
+{
+	static const char bytes[8192];
+	struct cubby_attr attr;
+	int fd;
+
+	cr_assert_eq(cubby_create(store, dir, name, &owner, &attr, &fd), 0);
+	cr_assert_eq(write(fd, bytes, size), (ssize_t)size);
+	close(fd);
+	return attr.id;
+}
+
+static uint64_t plain_bytes(void)
+{
+	struct cubby_stats stats;
+
+	cr_assert_eq(cubby_get_stats(store, &stats), 0);
+	return stats.plain_bytes;
+}
+
+Test(rows, what_is_no_plain_file_is_not_settled)
+{
+	uint64_t id = make_plain(CUBBY_ROOT_ID, "plain", 8192);
+	uint64_t ids[300] = {newer_id, dir_id, 1 << 30};
+
+	make_newer(newer_id);
+	set_record(1 << 20, "damaged", 7);
+	ids[3] = 1 << 20;
+	/* More than go into one transaction. */
+	for (size_t i = 4; i < ARRAY_SIZE(ids); i++)
+		ids[i] = newer_id;
+	ids[ARRAY_SIZE(ids) - 1] = id;
+	cr_assert_eq(plain_bytes(), 0);
+	cr_assert_eq(cubby_settle_plain(store, ids, ARRAY_SIZE(ids)), 0);
+	cr_assert_geq(plain_bytes(), 8192);
+}
+
+Test(rows, who_begins_to_watch_settles_all_plain_files)
+{
+	enum { FILES = 600 };
+	struct cubby_watch *watch;
+	char name[16];
+
+	for (int i = 0; i < FILES; i++) {
+		(void)snprintf(name, sizeof(name), "f%d", i);
+		(void)make_plain(dir_id, name, 4096);
+	}
+	cr_assert_eq(plain_bytes(), 0);
+	cr_assert_eq(cubby_watch_new(store, &watch), 0);
+	cr_assert_geq(plain_bytes(), (uint64_t)FILES * 4096);
+	cubby_watch_close(watch);
+}
+
+/* A directory that is in itself. */
+static void make_ring(uint64_t id, const char *name)
+{
+	struct record record;
+	struct index_txn *txn;
+
+	cr_assert_eq(index_write(store->index, &txn), 0);
+	cr_assert_eq(nodes_get(txn, id, &record), 0);
+	record.parent = id;
+	record.name = name;
+	cr_assert_eq(nodes_put(txn, id, &record), 0);
+	cr_assert_eq(names_put(txn, id, name, strlen(name), id), 0);
+	cr_assert_eq(index_commit(txn), 0);
+}
+
+Test(rows, a_ring_of_directories_has_an_end)
+{
+	const struct cubby_quota quota = {.quota = 1 << 30};
+	enum cubby_content content;
+	struct index_txn *txn;
+	struct cubby_attr attr;
+
+	cr_assert_eq(cubby_mkdir(store, CUBBY_ROOT_ID, "other", &owner, &attr),
+		     0);
+	cr_assert_eq(cubby_set_content(store, "other", CUBBY_CONTENT_SHA256),
+		     0);
+	make_ring(dir_id, "a");
+	cr_assert_eq(cubby_set_quota_of(store, dir_id, &quota), -EBADMSG);
+	cr_assert_eq(index_read(store->index, &txn), 0);
+	cr_assert_eq(digest_rule(txn, dir_id, &content), -EBADMSG);
+	index_end(txn);
+}
+
+static int refuse_content(void *cookie, const char *of,
+			  enum cubby_content content)
+{
+	(void)cookie;
+	(void)of;
+	(void)content;
+	return 77;
+}
+
+Test(rows, the_content_of_a_damaged_directory_is_an_error)
+{
+	cr_assert_eq(cubby_set_content(store, "a", CUBBY_CONTENT_SHA256), 0);
+	cr_assert_eq(cubby_list_contents(store, refuse_content, NULL), 77);
+	set_record(dir_id, "damaged", 7);
+	cr_assert_eq(cubby_list_contents(store, refuse_content, NULL),
+		     -EBADMSG);
+}
+
+Test(rows, a_quota_is_of_a_directory_that_is_there)
+{
+	const struct cubby_limits limits = {.max_size = 0};
+	const struct cubby_quota quota = {.quota = 1 << 30};
+	const struct cubby_quota none = {.quota = 0};
+	struct cubby_watch *watch;
+	struct cubby_attr attr;
+
+	(void)make_plain(dir_id, "plain", 5);
+	cr_assert_eq(cubby_set_quota(store, "a", &none), 0);
+	cr_assert_eq(cubby_set_quota(store, "a", &quota), 0);
+	cr_assert_eq(cubby_set_limits(store, &limits), 0);
+	expect_right();
+
+	/* One that is gone, but held, still has a record. */
+	cr_assert_eq(cubby_watch_new(store, &watch), 0);
+	cubby_watch_hold(watch, 0);
+	cr_assert_eq(cubby_mkdir(store, CUBBY_ROOT_ID, "gone", &owner, &attr),
+		     0);
+	cr_assert_eq(cubby_rmdir(store, CUBBY_ROOT_ID, "gone"), 0);
+	cr_assert_eq(cubby_set_quota_of(store, attr.id, &quota), -ENOENT);
+	cr_assert_eq(cubby_mkdir(store, CUBBY_ROOT_ID, "gone", &owner, &attr),
+		     0);
+	cr_assert_eq(cubby_set_quota_of(store, attr.id, &quota), 0);
+	cubby_watch_close(watch);
+}
+
+/* --------------------------------------------------------------- listings */
+
+static int count_listed(void *cookie, const char *name,
+			const struct cubby_attr *attr)
+{
+	unsigned *count = cookie;
+
+	(void)name;
+	cr_assert_eq(attr->kind, CUBBY_ENTRY);
+	++*count;
+	return 0;
+}
+
+static int list(const char *space, unsigned *ret_count)
+{
+	struct cubby_ns *ns;
+	int r;
+
+	*ret_count = 0;
+	cr_assert_eq(cubby_ns_open(store, space, &ns), 0);
+	r = cubby_list(ns, count_listed, ret_count);
+	cubby_ns_close(ns);
+	return r;
+}
+
+Test(rows, only_entries_are_listed)
+{
+	char below[64];
+	unsigned count;
+
+	(void)make_plain(dir_id, "plain", 5);
+	cr_expect_eq(list("", &count), 0);
+	cr_expect_eq(count, 2);
+	cr_expect_eq(list("a/none", &count), 0);
+	cr_expect_eq(count, 0);
+	/* Below an entry there is nothing. */
+	(void)snprintf(below, sizeof(below), "a/%s/b", right_name);
+	cr_expect_eq(list(below, &count), 0);
+	cr_expect_eq(count, 0);
+	set_record(dir_id, "damaged", 7);
+	cr_expect_eq(list("a", &count), -EBADMSG);
+}
+
+Test(rows, a_path_too_long_to_be_told_is_an_error)
+{
+	char name[CUBBY_NAME_MAX + 1];
+	uint64_t dir = dir_id;
+	struct cubby_attr attr;
+	unsigned count;
+
+	memset(name, 'd', CUBBY_NAME_MAX);
+	name[CUBBY_NAME_MAX] = '\0';
+	for (unsigned i = 0; i < CUBBY_PATH_MAX / CUBBY_NAME_MAX; i++) {
+		cr_assert_eq(cubby_mkdir(store, dir, name, &owner, &attr), 0);
+		cr_expect_eq(list("a", &count), i == 15 ? -ENAMETOOLONG : 0,
+			     "depth %u", i);
+		dir = attr.id;
+	}
+}
+
+struct visit {
+	unsigned count;
+	bool adds; /* an entry for each that is visited */
+};
+
+static int visit_node(void *cookie, uint64_t id, const struct record *record)
+{
+	struct visit *visit = cookie;
+	char name[64];
+
+	(void)id;
+	if (record->kind != CUBBY_ENTRY)
+		return 0;
+	visit->count++;
+	if (visit->adds) {
+		(void)snprintf(name, sizeof(name), "%032u", visit->count);
+		(void)add(name);
+	}
+	return 0;
+}
+
+Test(rows, a_census_visits_what_is_there_when_it_begins)
+{
+	struct visit visit = {.adds = true};
+	struct index_txn *txn;
+
+	cr_assert_eq(census_run(store, visit_node, &visit), 0);
+	cr_expect_eq(visit.count, 2);
+	for (unsigned i = 0; i < 80; i++)
+		(void)make_plain(dir_id, (char[]){'p', (char)('0' + i), 0}, 0);
+	(void)add("44444444444444444444444444444444");
+	/* Many that are in no directory, and then one that is. */
+	cr_assert_eq(index_write(store->index, &txn), 0);
+	for (uint64_t id = 1 << 20; id < (1 << 20) + 3000; id++)
+		cr_assert_eq(nodes_put(txn, id,
+				       &(struct record){.kind = CUBBY_DIRECTORY,
+							.parent = dir_id,
+							.name = "none",
+							.name_size = 4}),
+			     0);
+	cr_assert_eq(nodes_put(txn, 1 << 21,
+			       &(struct record){.kind = CUBBY_PLAIN,
+						.parent = dir_id,
+						.name = "last",
+						.name_size = 4}),
+		     0);
+	cr_assert_eq(names_put(txn, dir_id, "last", 4, 1 << 21), 0);
+	cr_assert_eq(index_commit(txn), 0);
+	visit = (struct visit){.count = 0};
+	cr_assert_eq(census_run(store, visit_node, &visit), 0);
+	cr_expect_eq(visit.count, 5);
 }
