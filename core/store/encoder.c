@@ -164,10 +164,8 @@ static int encode_frame(struct encoder *encoder, const void *data, size_t size,
 			const void **ret_stored, size_t *ret_size)
 {
 	ssize_t made = 0;
-	int r = need_scratch(encoder);
 
-	if (r < 0)
-		return r;
+	CHECK(encoder->scratch); /* from encoder_write() */
 	if (!encoder->codec_chosen || encoder->codec == CODEC_ZSTD) {
 		made = codec_compress_level(encoder->scratch->stored, data,
 					    size, encoder->level);

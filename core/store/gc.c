@@ -115,7 +115,7 @@ static int look_at_file(struct gc *gc, enum heap heap, uint64_t id,
 	if (fd < 0) /* it went, or is no file, and so not ours */
 		return fd == -ENOENT || fd == -EBADMSG ? 0 : fd;
 	r = sys_fstat(fd, &file);
-	if (r < 0 || !S_ISREG(file.st_mode))
+	if (r < 0)
 		return r;
 	r = is_in_work(gc, heap, id, fd, &file);
 	if (r == 0)
