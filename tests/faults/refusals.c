@@ -162,6 +162,13 @@ static int add_large(const struct box *box)
 	return cubby_writer_commit(writer);
 }
 
+static int add_small(const struct box *box)
+{
+	struct cubby_key key = key_of(2);
+
+	return cubby_add_bytes(box->ns, &key, text, 20000);
+}
+
 static int get_large(const struct box *box)
 {
 	static uint8_t data[LARGE + 1];
@@ -213,15 +220,18 @@ static bool is_told(const char *path, int (*use)(const struct box *box),
 static void first_without_memory(void)
 {
 	char *path = scratch_path("memory");
+	unsigned smalls = 1;
 	unsigned adds = 1;
 	unsigned gets = 1;
 
+	while (is_told(path, add_small, smalls))
+		smalls++;
 	while (is_told(path, add_large, adds))
 		adds++;
 	while (is_told(path, get_large, gets))
 		gets++;
 	printf("# %u allocations of an add, %u of a get\n", adds - 1, gets - 1);
-	MUST(adds > 8 && gets > 4);
+	MUST(smalls > 4 && adds > 8 && gets > 4);
 	free(path);
 }
 
@@ -303,13 +313,15 @@ static void try_all(const struct refusal_case *cases, size_t count)
 int main(void)
 {
 	printf("1..%zu\n", ARRAY_SIZE(call_cases) + index_cases_count +
-				   open_cases_count + pace_cases_count);
+				   open_cases_count + pace_cases_count +
+				   store_cases_count);
 	text = sample_new(SAMPLE_TEXT, 1, LARGE);
 	(void)scratch();
 	try_all(call_cases, ARRAY_SIZE(call_cases));
 	try_all(index_cases, index_cases_count);
 	try_all(open_cases, open_cases_count);
 	try_all(pace_cases, pace_cases_count);
+	try_all(store_cases, store_cases_count);
 	free(text);
 	scratch_end();
 	return 0;

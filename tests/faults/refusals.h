@@ -16,5 +16,7 @@ extern const struct refusal_case open_cases[];
 extern const size_t open_cases_count;
 extern const struct refusal_case pace_cases[];
 extern const size_t pace_cases_count;
+extern const struct refusal_case store_cases[];
+extern const size_t store_cases_count;
 
 #endif

@@ -71,6 +71,10 @@ bool fault_hits(enum fault_domain domain, const char *name, const void *caller,
 		    (is->every_other && (number - is->at) % 2 == 1))
 			continue;
 		refused++;
+		if (is->meanwhile) {
+			is->meanwhile();
+			return false;
+		}
 		*ret_error = is->error;
 		return true;
 	}

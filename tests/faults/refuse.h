@@ -18,6 +18,8 @@ struct refusal {
 	bool every_other;   /* of those, the first, the third, and so on */
 	bool is_of_library; /* calls that LMDB makes, not those of the core */
 	int error;
+	/* Instead of failing: what somebody else does before the call. */
+	void (*meanwhile)(void);
 };
 
 enum { REFUSALS_MAX = 2 };
