@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "index/index.h"
+#include "index/lmdb_index.h"
 #include "index/nodes.h"
 #include "index/snapshot.h"
 #include "leaks.h"
@@ -306,4 +306,53 @@ Test(steady, durable_commits_of_threads_are_all_on_the_disk)
 		cr_assert_eq(pthread_join(threads[i], &late), 0);
 		cr_expect_null(late);
 	}
+}
+
+/* The keeper takes it when the disk takes it again. */
+Test(steady, a_checkpoint_that_failed_is_tried_again)
+{
+	uint64_t version;
+	char obstacle[64];
+
+	snprintf(obstacle, sizeof(obstacle), "%s/steady.new", path);
+	cr_assert_eq(change(opened, 10, true), 0);
+	version = steady_version();
+	cr_assert_eq(mkdir(obstacle, 0700), 0);
+	for (unsigned i = 0; i < INDEX_PACE_MAX; i++)
+		cr_assert_eq(change(opened, 20 + i, true), 0);
+	for (unsigned i = 0; i < 100 && index_verify_durable(opened) == 0; i++)
+		pause_ms(50);
+	cr_expect_eq(index_verify_durable(opened), -EISDIR);
+	cr_expect_eq(steady_version(), version);
+	cr_assert_eq(rmdir(obstacle), 0);
+	version = index_version(opened);
+	for (unsigned i = 0; i < 200 && steady_version() < version; i++)
+		pause_ms(50);
+	cr_expect_eq(steady_version(), version);
+	cr_expect_eq(index_verify_durable(opened), 0);
+}
+
+static _Atomic(bool) has_answer;
+
+static void *ask_version(void *arg)
+{
+	(void)arg;
+	(void)index_version(opened);
+	has_answer = true;
+	return NULL;
+}
+
+/* Who comes meanwhile waits for it. */
+Test(steady, who_asks_while_it_is_opened_anew_waits)
+{
+	pthread_t thread;
+
+	cr_assert_eq(change(opened, 10, true), 0);
+	opened->is_reopening = true;
+	cr_assert_eq(pthread_create(&thread, NULL, ask_version, NULL), 0);
+	pause_ms(50);
+	cr_expect_not(has_answer);
+	opened->is_reopening = false;
+	cr_assert_eq(pthread_join(thread, NULL), 0);
+	cr_expect(has_answer);
 }

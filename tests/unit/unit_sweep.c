@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <unistd.h>
 
 #include "cubby/tree.h"
+#include "cubby/upkeep.h"
 #include "leaks.h"
 
 static char path[] = "/tmp/cubby-sweep-XXXXXX";
@@ -138,4 +140,96 @@ Test(sweep, plain_files_are_left_alone)
 	make_old(attr.id);
 	watch_once();
 	cr_expect(exists(attr.id));
+}
+
+static void make_file(const char *name, bool is_old)
+{
+	const struct timespec times[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+	char file[128];
+	int fd;
+
+	snprintf(file, sizeof(file), "%s/%s", path, name);
+	fd = open(file, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	cr_assert_geq(fd, 0, "%s", name);
+	cr_assert(!is_old || futimens(fd, times) == 0);
+	close(fd);
+}
+
+static void make_directory(const char *name)
+{
+	char file[128];
+
+	snprintf(file, sizeof(file), "%s/%s", path, name);
+	cr_assert_eq(mkdir(file, 0700), 0, "%s", name);
+}
+
+static void make_link(const char *name, const char *to)
+{
+	char file[128];
+
+	snprintf(file, sizeof(file), "%s/%s", path, name);
+	cr_assert_eq(symlink(to, file), 0, "%s", name);
+}
+
+static bool is_there(const char *name)
+{
+	struct stat found;
+	char file[128];
+
+	snprintf(file, sizeof(file), "%s/%s", path, name);
+	return lstat(file, &found) == 0;
+}
+
+/* Names that look like some of ours, in places that look like ours. */
+Test(sweep, what_is_not_ours_is_left_alone)
+{
+	static const char *const files[] = {
+		"drafts/notes",
+		"drafts/12",
+		"drafts/000000000000001g",
+		"blobs/12/0000000000000013",
+		"blobs/12/notes",
+		"blobs/13",
+		"quarantine/notes",
+	};
+	static const char *const others[] = {
+		"blobs/12/0000000000000012", /* a directory */
+		"blobs/14",		     /* a link to a directory */
+		"drafts/0000000000000014",   /* a link to a file */
+		"quarantine/0000000000000015",
+	};
+	struct cubby_gc_summary summary;
+
+	make_directory("blobs/12");
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		make_file(files[i], true);
+	make_directory(others[0]);
+	make_link(others[1], "12");
+	make_link(others[2], "notes");
+	make_directory(others[3]);
+	watch_once();
+	cr_assert_eq(cubby_gc(store, 0, 1, &summary), 0);
+	cr_expect_eq(summary.files, 0);
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		cr_expect(is_there(files[i]), "%s", files[i]);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		cr_expect(is_there(others[i]), "%s", others[i]);
+	/* But this is. */
+	make_file("blobs/12/0000000000000012.raw", true);
+	cr_assert_eq(cubby_gc(store, 0, 1, &summary), 0);
+	cr_expect_eq(summary.files, 1);
+	cr_expect_not(is_there("blobs/12/0000000000000012.raw"));
+}
+
+Test(sweep, a_store_without_its_directories_has_nothing_to_sweep)
+{
+	struct cubby_gc_summary summary;
+	char command[128];
+
+	snprintf(command, sizeof(command), "rmdir %s/drafts %s/quarantine",
+		 path, path);
+	cr_assert_eq(system(command), 0);
+	cr_assert_eq(cubby_gc(store, 0, 1, &summary), 0);
+	cr_expect_eq(summary.files, 0);
+	cr_expect_eq(cubby_gc(store, 2 * CUBBY_DRY_RUN, 1, &summary), -EINVAL);
 }
