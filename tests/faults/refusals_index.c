@@ -29,6 +29,7 @@ static void sync_that_fails(void)
 	static const struct refusal all[] = {
 		{.name = "fsync", .at = 1, .times = 1, .error = EIO},
 		{.name = "mdb_txn_begin", .at = 2, .times = 1, .error = ENOMEM},
+		{.name = "mdb_txn_begin", .at = 3, .times = 1, .error = ENOMEM},
 		{.name = REFUSE_HEAP, .at = 2, .times = 1, .error = ENOMEM},
 		{.name = "pread64", .at = 2, .times = 1, .error = EIO},
 		{.name = "pwrite64", .at = 1, .times = 1, .error = ENOSPC},
@@ -158,6 +159,7 @@ static void lost_environment(void)
 	/* There is none as long as it cannot be opened anew. */
 	refuse(&never);
 	MUST_BE(spot_add(spot.index, "b", 9), -EIO);
+	MUST_BE(spot_add(spot.index, "b", 9), -EIO);
 	MUST_BE(index_read(spot.index, &txn), -EIO);
 	MUST_BE(index_sync(spot.index), -EIO);
 	MUST_BE(index_version(spot.index), 0);
@@ -275,6 +277,10 @@ static void full_disk(void)
 {
 	const struct refusal no_room = {
 		.name = "fallocate64", .at = 1, .error = ENOSPC};
+	const struct refusal no_quota = {
+		.name = "fallocate64", .at = 1, .error = EDQUOT};
+	const struct refusal bad_disk = {
+		.name = "fallocate64", .at = 1, .error = EIO};
 	const struct refusal no_page = {.name = "pwrite",
 					.at = 1,
 					.times = 1,
@@ -292,6 +298,17 @@ static void full_disk(void)
 	MUST(index_is_full(txn));
 	index_end(txn);
 	(void)refuse_end();
+	refuse(&no_quota);
+	MUST_DO(index_write(spot.index, &txn));
+	MUST(index_is_full(txn));
+	index_end(txn);
+	MUST(refuse_end() > 0);
+	/* Another error is not for want of room. */
+	refuse(&bad_disk);
+	MUST_DO(index_write(spot.index, &txn));
+	MUST(!index_is_full(txn));
+	index_end(txn);
+	MUST(refuse_end() > 0);
 	/* There is room again. */
 	MUST_DO(index_write(spot.index, &txn));
 	MUST(!index_is_full(txn));

@@ -17,6 +17,7 @@
 #include "index/meta.h"
 #include "must.h"
 #include "refusals.h"
+#include "refuse.h"
 #include "runner.h"
 #include "scratch.h"
 #include "spot.h"
@@ -83,6 +84,13 @@ static void slots_of_the_dead(void)
 	read_and_die(&spot);
 	MUST(!spot_has(spot.index, "a"));
 	MUST_DO(spot_add(spot.index, "a", 7));
+	/* Unless LMDB cannot look, as when it has no memory. */
+	read_and_die(&spot);
+	refuse(&(struct refusal){
+		.name = "mdb_reader_check", .at = 1, .error = ENOMEM});
+	MUST(count_slots(spot.index) < SLOTS / 2);
+	MUST(refuse_end() > 0);
+	MUST(spot_has(spot.index, "a"));
 	/* Also when there is nothing to take a checkpoint for. */
 	MUST_DO(index_sync(spot.index));
 	read_and_die(&spot);
@@ -181,12 +189,22 @@ static uint64_t next_id(struct index *index)
 /* The file system has been away since. */
 static void another_mount(void)
 {
+	const struct refusal no_row = {
+		.name = "mdb_get", .at = 1, .error = ENOMEM};
 	struct spot spot;
 	uint64_t id;
 	char *lock;
 
 	spot_new(&spot, "mount");
 	lock = text_new("%s/lock.mdb", spot.path);
+	/* Nothing has been written yet: also who only reads may. */
+	index_close(spot.index);
+	MUST_DO(index_open(spot.path, true, false, &spot.index));
+	index_close(spot.index);
+	refuse(&no_row);
+	MUST_BE(index_open(spot.path, false, false, &spot.index), -ENOMEM);
+	MUST_BE(refuse_end(), 1);
+	MUST_DO(index_open(spot.path, false, false, &spot.index));
 	MUST_DO(spot_add(spot.index, "a", 7));
 	id = next_id(spot.index);
 	index_close(spot.index);

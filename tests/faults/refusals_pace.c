@@ -236,9 +236,26 @@ static void tended_without_a_pin(void)
 	MUST(!opened->is_pinned);
 	MUST_BE(steady_version(), index_version(opened));
 	/* Unless nobody else has one. */
-	other_end(&other);
 	change_often(1);
+	other_end(&other);
+	MUST_BE(steady_tend(opened, true), 1);
 	MUST(opened->is_pinned);
+	end();
+}
+
+/* Who reads beside who writes. */
+static void read_only(void)
+{
+	struct other other;
+
+	begin("read_only");
+	index_close(opened);
+	other = other_begin();
+	MUST_DO(index_open(path, true, false, &opened));
+	other_change(&other);
+	index_close(opened);
+	other_end(&other);
+	MUST_DO(index_open(path, true, false, &opened));
 	end();
 }
 
@@ -296,6 +313,7 @@ const struct refusal_case pace_cases[] = {
 	{"a pin of one's own lasts as long as it serves", tended_with_a_pin},
 	{"who has no pin gets one when he needs it", tended_without_a_pin},
 	{"a checkpoint that fails is tried again later", tended_in_vain},
+	{"who only reads is in nobody's way", read_only},
 	{"who is far ahead takes a checkpoint himself", far_ahead},
 };
 const size_t pace_cases_count = ARRAY_SIZE(pace_cases);

@@ -4,6 +4,7 @@
  * changed by others meanwhile: see refusals.c.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -97,8 +98,16 @@ static void growing(void)
 		{.name = REFUSE_HEAP, .at = 1, .error = ENOMEM},
 	};
 	struct cubby_draft *draft;
+	char *left_over;
+	int fd;
 
 	begin(0);
+	box_add(&box, name_of(2), text, SIZE);
+	refuse(&all[1]);
+	MUST_BE(cubby_draft_new(box.store, box_attr(&box, name_of(2)).id,
+				&draft),
+		-EIO);
+	MUST(refuse_end() > 0);
 	draft = new_draft(100);
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		refuse(&all[i]);
@@ -111,6 +120,12 @@ static void growing(void)
 	MUST_BE(publish(draft, "plain"), -EMFILE);
 	MUST(refuse_end() > 0);
 	expect_clean();
+	/* One that could not be deleted before. */
+	left_over = text_new("%s/drafts/%016llx", box.path,
+			     (unsigned long long)cubby_draft_id(draft));
+	fd = open(left_over, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	MUST(fd >= 0 && write(fd, "left over", 9) == 9 && close(fd) == 0);
+	free(left_over);
 	MUST_DO(cubby_draft_grow(draft, SIZE));
 	MUST_DO(publish(draft, name_of(1)));
 	MUST(box_has(&box, name_of(1), text, 100));
@@ -119,11 +134,29 @@ static void growing(void)
 }
 
 /* The first of its directory. */
+static void make_directories(void)
+{
+	for (unsigned i = 0; i < 256; i++) {
+		char *path = text_new("%s/blobs/%02x", box.path, i);
+
+		MUST(mkdir(path, 0700) == 0 || errno == EEXIST);
+		free(path);
+	}
+}
+
 static void no_directory(void)
 {
 	const struct refusal refusal = {
 		.name = "mkdirat", .at = 1, .error = EACCES};
+	const struct refusal another = {
+		.name = "mkdirat", .at = 1, .meanwhile = make_directories};
 
+	begin(0);
+	/* Somebody else makes it at the same moment. */
+	refuse(&another);
+	MUST_DO(box_try_add(&box, name_of(1), text, SIZE));
+	MUST_BE(refuse_end(), 1);
+	end();
 	begin(0);
 	refuse(&refusal);
 	MUST_BE(box_try_add(&box, name_of(1), text, SIZE), -EACCES);
@@ -133,6 +166,14 @@ static void no_directory(void)
 	MUST_DO(box_try_add(&box, name_of(1), text, SIZE));
 	expect_clean();
 	end();
+}
+
+static int rename_it(void)
+{
+	struct cubby_attr attr;
+
+	return cubby_rename(box.store, CUBBY_ROOT_ID, name_of(1), CUBBY_ROOT_ID,
+			    "plain", 0, &attr);
 }
 
 /* Published when it is on the disk, or not at all. */
@@ -162,6 +203,83 @@ static void not_durable(void)
 	end();
 }
 
+/* To take its bytes away is a change that waits, too. */
+static void renamed_durably(void)
+{
+	const struct refusal refusal = {.name = "fsync", .at = 1, .error = EIO};
+
+	begin(CUBBY_DURABLE);
+	MUST_DO(publish(new_draft(SIZE), name_of(1)));
+	refuse(&refusal);
+	MUST_BE(rename_it(), -EIO);
+	MUST(refuse_end() > 0);
+	expect_clean();
+	MUST(box_has(&box, name_of(1), text, SIZE));
+	MUST_DO(rename_it());
+	MUST(box_misses(&box, name_of(1)));
+	expect_clean();
+	end();
+}
+
+/* -------------------------------------------------------------------- gc */
+
+static uint64_t collected;
+
+static void collect(void)
+{
+	struct cubby_gc_summary summary;
+
+	MUST_DO(cubby_gc(box.store, 0, 1, &summary));
+	collected += summary.files;
+}
+
+/* Old files that nobody knows. */
+static void litter(void)
+{
+	static const char *const files[] = {
+		"blobs/10/0000000000000010", "blobs/10/0000000000000010.raw",
+		"drafts/0000000000000011", "quarantine/0000000000000012"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		const struct timespec old[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+		char *path = text_new("%s/%s", box.path, files[i]);
+
+		file_write(path, "litter", 6);
+		MUST(utimensat(AT_FDCWD, path, old, 0) == 0);
+		free(path);
+	}
+}
+
+/* At each call of one, the other does all. */
+static void collected_twice(void)
+{
+	static const char *const calls[] = {"openat2", "fstatat64", "unlinkat",
+					    "fcntl64", "mdb_txn_renew"};
+	struct refusal refusal = {.times = 1, .meanwhile = collect};
+	unsigned races = 0;
+
+	begin(0);
+	make_directories();
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		refusal.name = calls[i];
+		for (refusal.at = 1;; refusal.at++) {
+			litter();
+			/* What is in quarantine has to be older than that. */
+			pause_ms(races == 0 ? 2100 : 0);
+			collected = 0;
+			refuse(&refusal);
+			collect();
+			if (refuse_end() == 0)
+				break;
+			MUST(collected >= 3 && collected <= 4);
+			expect_clean();
+			races++;
+		}
+	}
+	MUST(races > 10);
+	end();
+}
+
 /* ----------------------------------------------------------- compress later */
 
 static void delete_it(void)
@@ -174,12 +292,9 @@ static void replace_it(void)
 	box_add(&box, name_of(1), text + 7, SIZE - 7);
 }
 
-static void rename_it(void)
+static void take_it_away(void)
 {
-	struct cubby_attr attr;
-
-	MUST_DO(cubby_rename(box.store, CUBBY_ROOT_ID, name_of(1),
-			     CUBBY_ROOT_ID, "plain", 0, &attr));
+	MUST_DO(rename_it());
 }
 
 static void compress_it(void)
@@ -197,7 +312,7 @@ static const struct deed {
 } deeds[] = {
 	{delete_it, 0, true},
 	{replace_it, 7, false},
-	{rename_it, 0, true},
+	{take_it_away, 0, true},
 	{compress_it, 0, false},
 };
 
@@ -283,6 +398,8 @@ const struct refusal_case store_cases[] = {
 	{"a draft that cannot grow is as it was", growing},
 	{"an entry without a directory for its file is none", no_directory},
 	{"what the disk refuses is not published durably", not_durable},
+	{"nor is a rename that takes bytes away", renamed_durably},
+	{"two who collect take each file once", collected_twice},
 	{"what is changed while it is compressed stays so", changed_meanwhile},
 	{"also when the update fails", changed_after_a_failure},
 	{"what is in the index is not compressed", compressed_into_the_index},
