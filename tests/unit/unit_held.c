@@ -181,3 +181,19 @@ Test(held, a_file_without_the_region_of_a_watch_is_damage)
 		close(fds[i]);
 	cr_expect_eq(found(ID), 0);
 }
+
+Test(held, a_file_that_somebody_else_has_is_damage)
+{
+	char file[64];
+	char other[64];
+
+	(void)snprintf(file, sizeof(file), "%s/held", path);
+	(void)snprintf(other, sizeof(other), "%s/other", path);
+	held_close(held);
+	held = NULL;
+	index_close(opened);
+	cr_assert_eq(link(file, other), 0);
+	cr_expect_eq(index_open(path, false, false, &opened), -EBADMSG);
+	cr_assert_eq(unlink(other), 0);
+	cr_assert_eq(index_open(path, false, false, &opened), 0);
+}

@@ -352,3 +352,34 @@ Test(index, displaced_nodes_are_told_in_order)
 	cr_expect_eq(sum, 0);
 	index_end(txn);
 }
+
+/* LMDB would follow them, wait for them, or write into them. */
+Test(index, files_of_lmdb_that_are_none_are_damage)
+{
+	static const char *const names[] = {"data.mdb", "lock.mdb"};
+	char file[64];
+	char kept[64];
+	struct index_txn *txn = begin_write();
+
+	cr_assert_eq(names_put(txn, 1, "a", 1, 7), 0);
+	cr_assert_eq(index_commit(txn), 0);
+	index_close(opened);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		snprintf(file, sizeof(file), "%s/%s", path, names[i]);
+		snprintf(kept, sizeof(kept), "%s/kept", path);
+		cr_assert_eq(link(file, kept), 0);
+		cr_expect_eq(index_open(path, false, false, &opened), -EBADMSG,
+			     "%s of two names", names[i]);
+		cr_assert_eq(unlink(file), 0);
+		cr_assert_eq(symlink("kept", file), 0);
+		cr_expect_eq(index_open(path, false, false, &opened), -EBADMSG,
+			     "%s, a link", names[i]);
+		cr_assert_eq(unlink(file), 0);
+		cr_assert_eq(mkfifo(file, 0600), 0);
+		cr_expect_eq(index_open(path, false, false, &opened), -EBADMSG,
+			     "%s, a FIFO", names[i]);
+		cr_assert_eq(unlink(file), 0);
+		cr_assert_eq(rename(kept, file), 0);
+	}
+	cr_assert_eq(index_open(path, false, false, &opened), 0);
+}

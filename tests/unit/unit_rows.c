@@ -16,6 +16,7 @@
 #include "cubby/manage.h"
 #include "cubby/tree.h"
 #include "cubby/upkeep.h"
+#include "index/addressed.h"
 #include "index/limits.h"
 #include "index/lmdb_index.h"
 #include "index/nodes.h"
@@ -333,8 +334,18 @@ static int refuse_content(void *cookie, const char *of,
 
 Test(rows, the_content_of_a_damaged_directory_is_an_error)
 {
+	const struct addressed gone = {.id = 1 << 30,
+				       .content = CUBBY_CONTENT_SHA256};
+	struct index_txn *txn;
+
 	cr_assert_eq(cubby_set_content(store, "a", CUBBY_CONTENT_SHA256), 0);
 	cr_assert_eq(cubby_list_contents(store, refuse_content, NULL), 77);
+	/* One that is not there at all says nothing. */
+	cr_assert_eq(index_write(store->index, &txn), 0);
+	cr_assert_eq(addressed_put(txn, &gone, 1), 0);
+	cr_assert_eq(index_commit(txn), 0);
+	cr_assert_eq(cubby_list_contents(store, refuse_content, NULL), 0);
+	cr_assert_eq(cubby_set_content(store, "a", CUBBY_CONTENT_SHA256), 0);
 	set_record(dir_id, "damaged", 7);
 	cr_assert_eq(cubby_list_contents(store, refuse_content, NULL),
 		     -EBADMSG);
