@@ -105,7 +105,7 @@ static void handles(void)
 	struct index *other;
 	struct index_txn *txn;
 	struct spot spot;
-	char elsewhere[] = "/dev/shm/cubby-refusals-XXXXXX";
+	char elsewhere[] = "/tmp/cubby-refusals-XXXXXX";
 	pid_t pid;
 
 	spot_new(&spot, "handles");

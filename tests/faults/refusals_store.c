@@ -257,9 +257,12 @@ static void collected_twice(void)
 					    "fcntl64", "mdb_txn_renew"};
 	struct refusal refusal = {.times = 1, .meanwhile = collect};
 	unsigned races = 0;
+	char *directory;
 
 	begin(0);
-	make_directories();
+	directory = text_new("%s/blobs/10", box.path);
+	MUST(mkdir(directory, 0700) == 0);
+	free(directory);
 	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
 		refusal.name = calls[i];
 		for (refusal.at = 1;; refusal.at++) {
