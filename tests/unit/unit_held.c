@@ -77,6 +77,7 @@ Test(held, what_is_held_as_often_as_it_is_dropped_is_free)
 	cr_expect_eq(found(ID), 0);
 	/* Once too often is not once less the next time. */
 	held_drop(held, ID);
+	cr_expect_eq(found(ID), 0);
 	held_add(held, ID);
 	cr_expect_eq(found(ID), 1);
 }

@@ -276,7 +276,7 @@ Test(rows, what_is_no_plain_file_is_not_settled)
 
 Test(rows, who_begins_to_watch_settles_all_plain_files)
 {
-	enum { FILES = 600 };
+	enum { FILES = 300 };
 	struct cubby_watch *watch;
 	char name[16];
 
@@ -358,6 +358,7 @@ Test(rows, a_quota_is_of_a_directory_that_is_there)
 	const struct cubby_quota none = {.quota = 0};
 	struct cubby_watch *watch;
 	struct cubby_attr attr;
+	uint64_t gone;
 
 	(void)make_plain(dir_id, "plain", 5);
 	cr_assert_eq(cubby_set_quota(store, "a", &none), 0);
@@ -372,8 +373,10 @@ Test(rows, a_quota_is_of_a_directory_that_is_there)
 		     0);
 	cr_assert_eq(cubby_rmdir(store, CUBBY_ROOT_ID, "gone"), 0);
 	cr_assert_eq(cubby_set_quota_of(store, attr.id, &quota), -ENOENT);
+	gone = attr.id;
 	cr_assert_eq(cubby_mkdir(store, CUBBY_ROOT_ID, "gone", &owner, &attr),
 		     0);
+	cr_assert_eq(cubby_set_quota_of(store, gone, &quota), -ENOENT);
 	cr_assert_eq(cubby_set_quota_of(store, attr.id, &quota), 0);
 	cubby_watch_close(watch);
 }
