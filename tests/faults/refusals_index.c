@@ -30,8 +30,10 @@ static void sync_that_fails(void)
 		{.name = "fsync", .at = 1, .times = 1, .error = EIO},
 		{.name = "mdb_txn_begin", .at = 2, .times = 1, .error = ENOMEM},
 		{.name = "mdb_txn_begin", .at = 3, .times = 1, .error = ENOMEM},
-		{.name = REFUSE_HEAP, .at = 2, .times = 1, .error = ENOMEM},
+		{.name = REFUSE_HEAP, .at = 3, .times = 1, .error = ENOMEM},
 		{.name = "pread64", .at = 2, .times = 1, .error = EIO},
+		{.name = "pread64", .at = 3, .times = 1, .error = EIO},
+		{.name = "pread64", .at = 4, .times = 1, .error = EIO},
 		{.name = "pwrite64", .at = 1, .times = 1, .error = ENOSPC},
 		{.name = "fsync", .at = 1, .times = 1, .error = EIO},
 	};

@@ -86,6 +86,13 @@ Test(index_rows, an_index_of_somebody_else_is_damage)
 	cr_expect_eq(meta_verify(txn), -EBADMSG);
 }
 
+Test(index_rows, an_index_of_version_1_is_refused)
+{
+	cr_expect_eq(meta_refuse_old(txn), 0);
+	put_meta("meta", zeros, 48);
+	cr_expect_eq(meta_refuse_old(txn), -EPROTONOSUPPORT);
+}
+
 Test(index_rows, impossible_next_ids_are_not_given_out)
 {
 	uint8_t bytes[8];
