@@ -78,8 +78,6 @@ static int node_row(const struct scan *scan, const MDB_val *key,
 	if (key->mv_size != ID_SIZE)
 		return -EBADMSG;
 	r = record_decode(value->mv_data, value->mv_size, &record);
-	if (r < 0 && r != -EBADMSG)
-		return r;
 	return scan->fn.node(scan->cookie, get_be64(key->mv_data),
 			     r < 0 ? NULL : &record);
 }

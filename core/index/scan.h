@@ -20,7 +20,8 @@ typedef int scan_name_fn(void *cookie, uint64_t parent, const char *name,
 CUBBY_MUST_CHECK int scan_names(struct index_txn *txn, scan_name_fn *fn,
 				void *cookie);
 
-/* `record` is NULL when it is damaged. The scan begins with the id `from`. */
+/* `record` is NULL when it is damaged, or of a newer version: nodes_get() tells
+ * which. The scan begins with the id `from`. */
 typedef int scan_node_fn(void *cookie, uint64_t id,
 			 const struct record *record);
 CUBBY_MUST_CHECK int scan_nodes(struct index_txn *txn, uint64_t from,

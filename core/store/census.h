@@ -14,8 +14,8 @@
  * it. */
 typedef int census_fn(void *cookie, uint64_t id, const struct record *record);
 
-/* Returns 0, what `fn` returned, or an error of the index. A damaged record is
- * passed by. */
+/* Returns 0, what `fn` returned, or an error of the index. A damaged record,
+ * and one of a newer version, is passed by. */
 CUBBY_MUST_CHECK int census_run(struct cubby *store, census_fn *fn,
 				void *cookie);
 

@@ -232,6 +232,7 @@ static int look_at_node(void *cookie, uint64_t id, const struct record *record)
 {
 	struct recount *recount = cookie;
 	struct issue issue = {.finding = CUBBY_FOUND_NODE, .id = id};
+	struct record unread;
 	uint64_t found = 0;
 	int r = 0;
 
@@ -240,6 +241,8 @@ static int look_at_node(void *cookie, uint64_t id, const struct record *record)
 	if (record)
 		r = names_get(recount->txn, record->parent, record->name,
 			      record->name_size, &found);
+	else if (nodes_get(recount->txn, id, &unread) == -EPROTONOSUPPORT)
+		r = -EPROTONOSUPPORT; /* it is right, but cannot be counted */
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (record && found == id) {

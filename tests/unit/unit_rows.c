@@ -123,17 +123,22 @@ static void teardown(void)
 
 TestSuite(rows, .init = setup, .fini = teardown, .timeout = 60);
 
-/* The one that is right still is. */
-static void expect_right(void)
+static void expect_entry(const char *name)
 {
 	struct cubby_reader *reader;
 	struct cubby_ns *ns;
 
 	cr_assert_eq(cubby_ns_open(store, "a", &ns), 0);
-	cr_assert_eq(cubby_get_name(ns, right_name, &reader), 0);
+	cr_assert_eq(cubby_get_name(ns, name, &reader), 0);
 	cr_assert_eq(cubby_reader_size(reader), SIZE);
 	cubby_reader_close(reader);
 	cubby_ns_close(ns);
+}
+
+/* The one that is right still is. */
+static void expect_right(void)
+{
+	expect_entry(right_name);
 }
 
 Test(rows, gc_keeps_their_files)
@@ -150,6 +155,7 @@ Test(rows, another_policy_passes_the_damaged_by)
 {
 	const struct cubby_limits limits = {.policy = CUBBY_GDSF};
 
+	make_newer(newer_id);
 	cr_assert_eq(cubby_set_limits(store, &limits), 0);
 	expect_right();
 }
@@ -179,7 +185,53 @@ Test(rows, scrub_and_recompress_pass_them_by)
 	cr_assert_eq(looked, 2);
 	cr_assert_eq(cubby_recompress(store, 1, 0, NULL, NULL, &summary), 0);
 	cr_assert_eq(summary.entries, 2);
+	make_newer(newer_id);
+	cr_assert_eq(cubby_recompress(store, 1, 0, NULL, NULL, &summary), 0);
+	cr_assert_eq(summary.entries, 1);
 	expect_right();
+}
+
+/* What cannot be counted cannot be repaired: the totals, which are right, would
+ * be taken for wrong. */
+Test(rows, verify_refuses_what_is_newer_and_changes_nothing)
+{
+	struct cubby_verify_summary summary;
+	struct cubby_stats before;
+	struct cubby_stats after;
+
+	make_newer(newer_id);
+	cr_assert_eq(cubby_get_stats(store, &before), 0);
+	cr_assert_eq(
+		cubby_verify(store, CUBBY_VERIFY_REPAIR, NULL, NULL, &summary),
+		-EPROTONOSUPPORT);
+	cr_assert_eq(cubby_get_stats(store, &after), 0);
+	cr_assert_eq(after.entries, before.entries);
+	make_newer(newer_id); /* its flag goes */
+	expect_entry(newer_name);
+	expect_right();
+}
+
+/* The same when it has lost its name, and only who goes through the nodes meets
+ * it. */
+Test(rows, verify_refuses_a_newer_node_without_a_name)
+{
+	struct cubby_verify_summary summary;
+	struct index_txn *txn;
+	struct record record;
+
+	cr_assert_eq(index_write(store->index, &txn), 0);
+	cr_assert_eq(names_delete(txn, dir_id, newer_name, strlen(newer_name)),
+		     0);
+	cr_assert_eq(index_commit(txn), 0);
+	make_newer(newer_id);
+	cr_assert_eq(cubby_verify(store, 0, NULL, NULL, &summary),
+		     -EPROTONOSUPPORT);
+	cr_assert_eq(
+		cubby_verify(store, CUBBY_VERIFY_REPAIR, NULL, NULL, &summary),
+		-EPROTONOSUPPORT);
+	cr_assert_eq(index_read(store->index, &txn), 0);
+	cr_assert_eq(nodes_get(txn, newer_id, &record), -EPROTONOSUPPORT);
+	index_end(txn);
 }
 
 Test(rows, there_are_so_many_quotas_and_no_more)
