@@ -163,23 +163,6 @@ static struct group *find_group(struct recount *recount, uint64_t id)
 	return NULL;
 }
 
-static void count_node(struct totals *totals, const struct record *record)
-{
-	const uint64_t disk_bytes = record_disk_size(record);
-
-	totals->disk_bytes += disk_bytes;
-	if (record->kind == CUBBY_DIRECTORY) {
-		totals->directories++;
-	} else if (record->kind == CUBBY_PLAIN) {
-		totals->plain_files++;
-		totals->plain_bytes += disk_bytes;
-	} else {
-		totals->entries++;
-		totals->raw_bytes += record->size;
-		totals->stored_bytes += record->stored_size;
-	}
-}
-
 /* The group of the entries in a directory, which may be cut off. */
 static int group_of(struct recount *recount, uint64_t parent, uint64_t *ret_id)
 {
@@ -246,7 +229,7 @@ static int look_at_node(void *cookie, uint64_t id, const struct record *record)
 	if (r < 0 && r != -ENOENT)
 		return r;
 	if (record && found == id) {
-		count_node(&recount->totals, record);
+		update_count(&recount->totals, record, 1);
 		return record->kind == CUBBY_ENTRY
 			       ? look_at_entry(recount, id, record)
 			       : 0;

@@ -99,26 +99,21 @@ static int doom(struct update *update, uint64_t id, bool is_blob,
 	return 0;
 }
 
-/* Count a named node in (1) or out (-1). */
-static void count(struct totals *totals, const struct record *record, int sign)
+void update_count(struct totals *totals, const struct record *record, int sign)
 {
 	const uint64_t one = (uint64_t)(int64_t)sign;
 	const uint64_t disk_bytes = one * record_disk_size(record);
 
 	totals->disk_bytes += disk_bytes;
-	switch (record->kind) {
-	case CUBBY_DIRECTORY:
+	if (record->kind == CUBBY_DIRECTORY) {
 		totals->directories += one;
-		break;
-	case CUBBY_PLAIN:
+	} else if (record->kind == CUBBY_PLAIN) {
 		totals->plain_files += one;
 		totals->plain_bytes += disk_bytes;
-		break;
-	case CUBBY_ENTRY:
+	} else {
 		totals->entries += one;
 		totals->raw_bytes += one * record->size;
 		totals->stored_bytes += one * record->stored_size;
-		break;
 	}
 }
 
@@ -179,8 +174,8 @@ int update_replace_bytes(struct update *update, const struct node *node,
 	record.place = bytes->place;
 	record.stored_size = bytes->stored_size;
 	record.check = bytes->check;
-	count(&update->totals, &node->record, -1);
-	count(&update->totals, &record, 1);
+	update_count(&update->totals, &node->record, -1);
+	update_count(&update->totals, &record, 1);
 	r = enlist_drop(update, node->id, &node->record);
 	record.rank = room_rank(update, &record);
 	if (r == 0)
@@ -202,8 +197,8 @@ int update_resize(struct update *update, const struct node *node,
 		return r;
 	record.stored_size = stored_size;
 	if (found == node->id) {
-		count(&update->totals, &node->record, -1);
-		count(&update->totals, &record, 1);
+		update_count(&update->totals, &node->record, -1);
+		update_count(&update->totals, &record, 1);
 		update->grew = true;
 	} else {
 		update->totals.displaced_bytes +=
@@ -318,7 +313,7 @@ static int delete_name(struct update *update, uint64_t id,
 		return r;
 	if (found != id)
 		return -EBADMSG; /* a record that contradicts its name */
-	count(&update->totals, record, -1);
+	update_count(&update->totals, record, -1);
 	r = enlist_drop(update, id, record);
 	return r < 0 ? r
 		     : names_delete(update->txn, record->parent, record->name,
@@ -421,7 +416,7 @@ int update_insert(struct update *update, uint64_t parent, const char *name,
 	if (r < 0)
 		return r;
 	update->grew = true;
-	count(&update->totals, &named, 1);
+	update_count(&update->totals, &named, 1);
 	r = enlist_put(update, id, &named);
 	if (r == 0)
 		r = names_put(update->txn, parent, name, name_size, id);

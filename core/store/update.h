@@ -72,6 +72,9 @@ CUBBY_MUST_CHECK int update_remove(struct update *update,
 CUBBY_MUST_CHECK int update_drop_bytes(struct update *update, uint64_t id,
 				       const struct record *record);
 
+/* Count a node that has its name in (1) or out (-1). */
+void update_count(struct totals *totals, const struct record *record, int sign);
+
 /* What an entry takes of a quota. */
 uint64_t update_cost(const struct record *record);
 
