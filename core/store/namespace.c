@@ -110,7 +110,7 @@ int cubby_get_name(struct cubby_ns *ns, const char *name,
 		if (r < 0)
 			return r;
 		r = reader_open(ns->store, node.id, ret_reader);
-	} while (r == -ENOENT || r == -EINVAL || r == -EISDIR);
+	} while (r == -ENOENT || r == -EINVAL);
 	if (r == 0) {
 		figures_hit(ns->store->figures, node.record.parent,
 			    node.record.size);

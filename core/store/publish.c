@@ -169,14 +169,15 @@ static int encode_file(struct encoder *encoder, int fd, uint64_t expected)
 static int find_own_footer(int fd, uint64_t id, uint64_t file_size,
 			   uint64_t *ret_size)
 {
-	const uint64_t max = footer_size_max(file_size);
-	const uint64_t offset = file_size > max ? file_size - max : 0;
-	SCOPED_FREE uint8_t *bytes = malloc((size_t)(file_size - offset));
+	const size_t max = footer_size_max(file_size);
+	const uint64_t offset = file_size - max;
+	SCOPED_FREE uint8_t *bytes = malloc(max);
 	ssize_t n;
 
+	CHECK(file_size > max); /* as it is longer than SMALL_MAX */
 	if (!bytes)
 		return -ENOMEM;
-	n = sys_pread(fd, bytes, (size_t)(file_size - offset), offset);
+	n = sys_pread(fd, bytes, max, offset);
 	if (n < 0)
 		return (int)n;
 	*ret_size = footer_find_begun(bytes, (size_t)n, offset, id);

@@ -235,7 +235,6 @@ static int look_at_node(void *cookie, uint64_t id, const struct record *record)
 	case 0:
 	case -ENOENT: /* it is gone, or something else */
 	case -EINVAL:
-	case -EISDIR:
 	case -EFBIG: /* it would not be let in by the limits of today */
 	case -EPROTONOSUPPORT:
 		break;

@@ -65,10 +65,9 @@ static int repair_row(struct update *update, const struct issue *issue)
 		return small_delete(txn, issue->id);
 	case CUBBY_FOUND_SETTINGS:
 		return addressed_put(txn, NULL, 0);
-	case CUBBY_FOUND_QUOTA:
-		return group_delete(txn, issue->id);
 	default:
-		return 0;
+		CHECK(issue->finding == CUBBY_FOUND_QUOTA);
+		return group_delete(txn, issue->id);
 	}
 }
 

@@ -361,7 +361,7 @@ static int remove_name(struct cubby *store, uint64_t parent, const char *name,
 	if (r == 0)
 		r = node_find(update.txn, parent, name, strlen(name), &node);
 	/* Of a newer version: the name can go, what it led to stays. */
-	if (r == -EPROTONOSUPPORT && !is_directory && update.txn) {
+	if (r == -EPROTONOSUPPORT && !is_directory) {
 		r = names_delete(update.txn, parent, name, strlen(name));
 		return r < 0 ? r : update_commit(&update);
 	}

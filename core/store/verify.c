@@ -126,8 +126,7 @@ static int look_at_entry(struct cubby *store, uint64_t id,
 		r = digest_verify(&digest);
 	}
 	/* What a newer version has written it has to verify. */
-	return r == -EPROTONOSUPPORT || r == -EISDIR || r == -EINVAL ? -ENOENT
-								     : r;
+	return r == -EPROTONOSUPPORT || r == -EINVAL ? -ENOENT : r;
 }
 
 /* Returns 0, -EBADMSG, or -ENOENT for a node that is something else now. */

@@ -34,8 +34,7 @@ static int walk_down(struct index_txn *txn, const char **path, uint64_t *ret_id)
 		id = node.id;
 		*path = rest;
 	}
-	if (size < 0)
-		return (int)size;
+	CHECK(size >= 0); /* the caller has asked walk_verify() */
 	*ret_id = id;
 	return 0;
 }

@@ -11,8 +11,9 @@
 #include "cubby/cubby.h"
 #include "store/update.h"
 
-/* The directory `path` ("a/b", "" for the root). Returns 0, -ENOENT, -ENOTDIR,
- * or an error of the index. */
+/* The directory `path` ("a/b", "" for the root), which walk_verify() has let
+ * pass, here and below. Returns 0, -ENOENT, -ENOTDIR, or an error of the index.
+ */
 CUBBY_MUST_CHECK int walk_find(struct index_txn *txn, const char *path,
 			       uint64_t *ret_id);
 
