@@ -44,11 +44,12 @@ static bool note(struct uses *uses, const struct use *use)
 		at++;
 	if (at < uses->count) {
 		uses->uses[at].when_ns = use->when_ns;
-		uses->mtimes += use->sets_mtime && !uses->uses[at].sets_mtime;
+		if (!uses->uses[at].sets_mtime)
+			atomic_fetch_add(&uses->mtimes, use->sets_mtime);
 		uses->uses[at].sets_mtime |= use->sets_mtime;
 	} else if (at < USES_MAX) {
 		/* Full: somebody is about to write them. One is lost. */
-		uses->mtimes += use->sets_mtime;
+		atomic_fetch_add(&uses->mtimes, use->sets_mtime);
 		uses->uses[uses->count++] = *use;
 	}
 	if (uses->count == 1)
