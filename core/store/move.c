@@ -224,9 +224,23 @@ static int find(struct move *move)
 				 strlen(move->name), &move->node);
 }
 
-static int rename_once(struct move *move, struct record *ret_record)
+static int rename_found(struct move *move, struct record *ret_record)
 {
 	const bool to_entry = name_is_entry(move->new_name);
+	int r = 0;
+
+	if (move->node.record.kind == CUBBY_PLAIN && to_entry)
+		return publish(move, ret_record);
+	if (move->node.record.kind == CUBBY_ENTRY && !to_entry)
+		return unpublish(move, ret_record);
+	if (move->node.record.kind == CUBBY_ENTRY)
+		r = verify_content(move);
+	return r < 0 ? r : move_node(move, ret_record);
+}
+
+static int rename_once(struct move *move, struct record *ret_record)
+{
+	uint64_t id;
 	int r = find(move);
 
 	if (r < 0)
@@ -236,13 +250,12 @@ static int rename_once(struct move *move, struct record *ret_record)
 		*ret_record = move->node.record;
 		return move->replace ? 0 : -EEXIST;
 	}
-	if (move->node.record.kind == CUBBY_PLAIN && to_entry)
-		return publish(move, ret_record);
-	if (move->node.record.kind == CUBBY_ENTRY && !to_entry)
-		return unpublish(move, ret_record);
-	if (move->node.record.kind == CUBBY_ENTRY)
-		r = verify_content(move);
-	return r < 0 ? r : move_node(move, ret_record);
+	id = move->node.id;
+	r = rename_found(move, ret_record);
+	/* What has been replaced meanwhile has no bytes any more. */
+	if (r == -ENOENT && find(move) == 0 && move->node.id != id)
+		return -ERESTART;
+	return r;
 }
 
 int cubby_rename(struct cubby *store, uint64_t parent, const char *name,
