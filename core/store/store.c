@@ -203,8 +203,7 @@ int cubby_open(const char *path, unsigned flags, struct cubby **ret_store)
 
 	if ((flags &
 	     ~(unsigned)(CUBBY_CREATE | CUBBY_READ_ONLY | CUBBY_DURABLE)) ||
-	    (flags > CUBBY_READ_ONLY && flags & CUBBY_READ_ONLY) ||
-	    flags == (CUBBY_CREATE | CUBBY_READ_ONLY))
+	    (flags & CUBBY_READ_ONLY && flags != CUBBY_READ_ONLY))
 		return -EINVAL;
 	store = calloc(1, sizeof(*store));
 	if (!store)
