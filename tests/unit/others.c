@@ -4,6 +4,7 @@
 #include <lmdb.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "box.h"
@@ -13,6 +14,7 @@
 #include "sample.h"
 #include "scratch.h"
 #include "store/layout.h"
+#include "store/store.h"
 
 enum { ROOT = (int)CUBBY_ROOT_ID, SIZE = OTHERS_SIZE };
 
@@ -395,6 +397,17 @@ void cut_plain(void)
 		return;
 	MUST_DO(cubby_open_plain(other.store, attr.id, &fd));
 	MUST(ftruncate(fd, (off_t)cut_size) == 0 && close(fd) == 0);
+}
+
+void make_shards(void)
+{
+	char path[LAYOUT_PATH_SIZE];
+
+	for (uint64_t id = 0; id < LAYOUT_SHARDS; id++) {
+		layout_blob_directory(id, path);
+		MUST(mkdirat(other.store->dir_fd, path, 0700) == 0 ||
+		     errno == EEXIST);
+	}
 }
 
 void delete_empty(void)

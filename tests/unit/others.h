@@ -68,7 +68,8 @@ void delete_plain(void);
 void replace_plain(void);
 void bring_back(void); /* the file that the plain node has lost */
 void bring_back_and_publish(void);
-void cut_plain(void); /* as who writes to it while it is published */
+void cut_plain(void);	/* as who writes to it while it is published */
+void make_shards(void); /* the directories below blobs/ */
 void delete_empty(void);
 
 #endif

@@ -148,5 +148,6 @@ Test(between, a_scrub_that_lacks_something_goes_on_later)
 
 Test(between, a_directory_that_goes_is_made_again)
 {
+	MUST(try_all(publish, make_shards, 0) > 2);
 	MUST(try_all(add_below, delete_empty, 0) > 2);
 }

@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/base.h"
 #include "cubby/manage.h"
 #include "cubby/upkeep.h"
+#include "index/lmdb_index.h"
+#include "index/nodes.h"
 #include "must.h"
 #include "sample.h"
 #include "scratch.h"
@@ -72,6 +75,64 @@ Test(damaged, damage_of_what_has_become_another_is_no_finding)
 	MUST(box_misses(&box, BLOB));
 	MUST_BE(quarantined(), 1);
 	free(blob);
+	free(verdict);
+	trio_end();
+}
+
+/* Other bytes in the place of a record. */
+static void set_bytes(uint64_t id, const void *bytes, size_t size)
+{
+	struct index_txn *txn = begin();
+	uint8_t key[8];
+
+	put_be64(key, id);
+	MUST_DO(lmdb_put(txn, TABLE_NODES, key, 8, bytes, size));
+	MUST_DO(index_commit(txn));
+}
+
+Test(damaged, a_record_that_cannot_be_read_by_now_is_no_finding)
+{
+	enum { AT_INCOMPAT = 3 };
+	struct verdict *verdict = malloc(sizeof(*verdict));
+	uint8_t bytes[RECORD_SIZE_MAX];
+	char name[CUBBY_NAME_MAX];
+	struct record record;
+	size_t size;
+
+	trio_new();
+	record = record_of(blob_id, name);
+	size = record_encode(&record, bytes);
+	bytes[AT_INCOMPAT] = 1;
+	set_bytes(blob_id, bytes, size);
+	MUST_BE(verify_node(box.store, blob_id, &record, verdict), -ENOENT);
+	set_bytes(blob_id, "damaged", 7);
+	MUST_BE(verify_node(box.store, blob_id, &record, verdict), -ENOENT);
+	bytes[AT_INCOMPAT] = 0;
+	set_bytes(blob_id, bytes, size);
+	MUST_DO(verify_node(box.store, blob_id, &record, verdict));
+	free(verdict);
+	trio_end();
+}
+
+/* What an entry must hash to cannot be told: its bytes are verified. */
+Test(damaged, an_entry_that_is_cut_off_from_the_root_is_verified)
+{
+	struct verdict *verdict = malloc(sizeof(*verdict));
+	char name[CUBBY_NAME_MAX];
+	struct index_txn *txn;
+	struct record record;
+
+	trio_new();
+	MUST_DO(cubby_set_content(box.store, "", CUBBY_CONTENT_SHA256));
+	record = record_of(blob_id, name);
+	MUST_BE(verify_node(box.store, blob_id, &record, verdict), -EBADMSG);
+	MUST_BE(verdict->finding, CUBBY_FOUND_CONTENT);
+	set_bytes(dir, "damaged", 7);
+	MUST_DO(verify_node(box.store, blob_id, &record, verdict));
+	txn = begin();
+	MUST_DO(nodes_delete(txn, dir));
+	MUST_DO(index_commit(txn));
+	MUST_DO(verify_node(box.store, blob_id, &record, verdict));
 	free(verdict);
 	trio_end();
 }

@@ -220,6 +220,11 @@ Test(files, times_are_set_of_any_kind_and_never_of_the_future)
 	set = (struct cubby_attr){.used_ns = -5};
 	MUST_DO(cubby_setattr(box.store, attr.id, CUBBY_SET_USED, &set, &set));
 	MUST_BE(set.used_ns, 0);
+	/* "Now" is for the time of last change. */
+	set = (struct cubby_attr){.used_ns = 4000};
+	MUST_DO(cubby_setattr(box.store, attr.id,
+			      CUBBY_SET_USED | CUBBY_SET_NOW, &set, &set));
+	MUST_BE(set.used_ns, 4000);
 	/* With a mode, "now" is the time that is given. */
 	set = (struct cubby_attr){.mtime_ns = 9000, .mode = 0644};
 	MUST_DO(cubby_setattr(box.store, attr.id,

@@ -152,6 +152,52 @@ Test(tables, a_use_of_a_node_whose_name_leads_to_another)
 	trio_end();
 }
 
+Test(tables, a_use_of_a_directory)
+{
+	struct index_txn *txn;
+
+	trio_new();
+	txn = begin();
+	MUST_DO(recent_put(txn, &(struct recent){.id = dir}));
+	MUST_DO(index_commit(txn));
+	is_put_right(1, CUBBY_FOUND_USE, 1);
+	trio_end();
+}
+
+static void damage_record(uint64_t id)
+{
+	struct index_txn *txn = begin();
+	uint8_t key[8];
+
+	put_be64(key, id);
+	MUST_DO(lmdb_put(txn, TABLE_NODES, key, 8, "damaged", 7));
+	MUST_DO(index_commit(txn));
+}
+
+/* With all that is below it. */
+Test(tables, a_damaged_directory_with_a_quota)
+{
+	struct cubby_verify_summary summary;
+	struct cubby_quota quota;
+
+	trio_new();
+	damage_record(blob_id);
+	summary = verify(CUBBY_VERIFY_REPAIR);
+	MUST_BE(summary.found[CUBBY_FOUND_NODE], 1);
+	MUST_BE(verify(0).findings, 0);
+	MUST(box_has(&box, SMALL, data, 100));
+	damage_record(dir);
+	summary = verify(CUBBY_VERIFY_REPAIR);
+	MUST_BE(summary.found[CUBBY_FOUND_NODE], 1);
+	MUST_BE(summary.found[CUBBY_FOUND_QUOTA], 1);
+	MUST_BE(verify(0).findings, 0);
+	MUST_BE(box_stats(&box).entries, 0);
+	box_add(&box, SMALL, data, 100);
+	MUST_DO(cubby_get_quota(box.store, "dir", &quota));
+	MUST_BE(quota.quota, 0);
+	trio_end();
+}
+
 Test(tables, bytes_of_an_entry_that_has_none)
 {
 	struct index_txn *txn;

@@ -9,6 +9,8 @@
 #include "cubby/manage.h"
 #include "cubby/upkeep.h"
 #include "index/limits.h"
+#include "index/lmdb_index.h"
+#include "index/nodes.h"
 #include "must.h"
 #include "runner.h"
 #include "sample.h"
@@ -80,6 +82,58 @@ Test(watches, all_that_was_displaced_is_told_and_purged_in_one_poll)
 	box_delete(&box, name_of(1));
 	MUST_BE(box_stats(&box).displaced, 0);
 	has_no_findings(&box);
+	box_close(&box);
+}
+
+/* Who still writes to it takes room. */
+Test(watches, a_displaced_plain_file_is_settled_as_well)
+{
+	static const struct cubby_owner owner = {0600, 0, 0};
+	struct cubby_watch *watch;
+	struct cubby_attr attr;
+	struct box box;
+	uint64_t before;
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, 100000);
+	int fd;
+
+	box_new(&box, "");
+	MUST_DO(cubby_watch_new(box.store, &watch));
+	MUST_DO(cubby_create(box.store, ROOT, "plain", &owner, &attr, &fd));
+	cubby_watch_hold(watch, attr.id);
+	MUST_DO(cubby_unlink(box.store, ROOT, "plain"));
+	before = box_stats(&box).disk_bytes;
+	MUST(write(fd, data, 100000) == 100000);
+	MUST_DO(cubby_settle_plain(box.store, &attr.id, 1));
+	MUST(box_stats(&box).disk_bytes >= before + 100000);
+	has_no_findings(&box);
+	MUST(close(fd) == 0);
+	free(data);
+	cubby_watch_close(watch);
+	box_close(&box);
+}
+
+Test(watches, what_is_displaced_and_damaged_is_purged)
+{
+	struct cubby_watch *watch;
+	struct index_txn *txn;
+	struct box box;
+	uint8_t key[8];
+
+	box_new(&box, "");
+	box_add(&box, name_of(1), "abc", 3);
+	put_be64(key, id_of(&box, 1));
+	MUST_DO(cubby_watch_new(box.store, &watch));
+	cubby_watch_hold(watch, 0);
+	box_delete(&box, name_of(1));
+	MUST_DO(index_write(box.store->index, &txn));
+	MUST_DO(lmdb_put(txn, TABLE_NODES, key, 8, "damaged", 7));
+	MUST_DO(index_commit(txn));
+	MUST_BE(polled(watch), 1);
+	MUST_BE(box_stats(&box).displaced, 0);
+	MUST_DO(index_read(box.store->index, &txn));
+	MUST_BE(nodes_get(txn, get_be64(key), &(struct record){0}), -ENOENT);
+	index_end(txn);
+	cubby_watch_close(watch);
 	box_close(&box);
 }
 
