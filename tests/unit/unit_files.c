@@ -4,7 +4,9 @@
  * is, with all its bytes.
  */
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -177,6 +179,37 @@ Test(files, a_damaged_entry_gets_no_name_that_says_what_it_holds)
 	MUST_BE(cubby_get_name(box.ns, name_of(1), &reader), -EBADMSG);
 	MUST(box_misses(&box, name_of(1)));
 	free(blob);
+	free(data);
+	box_close(&box);
+}
+
+static bool digests_fail;
+
+int EVP_DigestUpdate(EVP_MD_CTX *context, const void *bytes, size_t size)
+{
+	static int (*real)(EVP_MD_CTX *, const void *, size_t);
+
+	if (!real)
+		*(void **)&real = dlsym(RTLD_NEXT, "EVP_DigestUpdate");
+	return digests_fail ? 0 : real(context, bytes, size);
+}
+
+/* What cannot be checked is not let pass. */
+Test(files, a_digest_that_cannot_be_made_is_an_error)
+{
+	uint8_t *data = sample_new(SAMPLE_NOISE, 4, SIZE);
+	struct box box;
+
+	box_new(&box, "");
+	MUST_DO(cubby_set_content(box.store, "", CUBBY_CONTENT_SHA256));
+	(void)make_file(&box, "file", data, SIZE);
+	digests_fail = true;
+	MUST_BE(move(&box, "file", name_of(1), 0), -EIO);
+	MUST_BE(box_try_add(&box, name_of(1), data, SIZE), -EIO);
+	digests_fail = false;
+	MUST(file_has(&box, "file", data, SIZE));
+	MUST_BE(move(&box, "file", name_of(1), 0), -EBADMSG);
+	MUST(box_misses(&box, name_of(1)));
 	free(data);
 	box_close(&box);
 }

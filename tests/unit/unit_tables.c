@@ -314,6 +314,31 @@ Test(tables, a_table_that_cannot_be_read_is_one_finding)
 	trio_end();
 }
 
+/* Its name is not packed as the others are, so that nobody finds it by its
+ * name, not even to delete it. */
+Test(tables, a_row_that_cannot_be_put_right_ends_the_repair)
+{
+	struct cubby_verify_summary summary;
+	uint8_t key[8 + CUBBY_KEY_TEXT_SIZE - 1];
+	uint8_t value[8];
+	struct index_txn *txn;
+
+	trio_new();
+	put_be64(key, dir);
+	put_be64(value, blob_id);
+	memcpy(key + 8, name_of(4), sizeof(key) - 8);
+	txn = begin();
+	MUST_DO(lmdb_put(txn, TABLE_NAMES, key, sizeof(key), value, 8));
+	MUST_DO(index_commit(txn));
+	MUST_BE(verify(0).found[CUBBY_FOUND_NAME], 1);
+	summary = verify(CUBBY_VERIFY_REPAIR);
+	MUST_BE(summary.findings, 1);
+	MUST_BE(summary.found[CUBBY_FOUND_INDEX], 1);
+	MUST_BE(summary.repaired, 0);
+	MUST(box_has(&box, BLOB, data, TRIO_SIZE));
+	trio_end();
+}
+
 Test(tables, a_node_is_removed_by_its_own_name_only)
 {
 	struct update update;
