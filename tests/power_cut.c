@@ -94,13 +94,26 @@ static void disk_mount(void)
 	must(mount(device, disk, type, 0, NULL) == 0, "mount the disk");
 }
 
-/* A process that was killed may be on it for an instant more. */
+/*
+ * A process that was killed may be on it for an instant more. So may another
+ * mount namespace: whoever makes one takes what is mounted with him, and as
+ * long as he lives, the next mount gives the file system that was cut off.
+ */
 static void disk_unmount(void)
 {
+	int fd;
+
 	for (int i = 0; umount2(disk, 0) != 0; i++) {
 		must(errno == EBUSY && i < 4000, "unmount the disk");
 		usleep(POLL_US);
 	}
+	for (int i = 0; (fd = open(device, O_RDONLY | O_EXCL | O_CLOEXEC)) < 0;
+	     i++) {
+		must(errno == EBUSY && i * POLL_US < START_MAX_US,
+		     "the disk is still mounted by another process");
+		usleep(POLL_US);
+	}
+	close(fd);
 }
 
 static void disk_cut(void)

@@ -19,6 +19,13 @@ fi
 ext4_rounds=${1:-$default_ext4}
 xfs_rounds=${2:-$default_xfs}
 [ $# -eq 0 ] || seconds=100000
+# In a mount namespace of its own, or others who make one at the same time keep
+# the disk mounted.
+if [ "$(id -u)" -eq 0 ] && [ -z "${POWER_CUT_APART:-}" ] &&
+	unshare --mount --propagation private true 2>/dev/null; then
+	export POWER_CUT_APART=yes
+	exec unshare --mount --propagation private "$0" "$@"
+fi
 program=${POWER_CUT:?}
 work=$(mktemp -d "${TMPDIR:-/tmp}/power-cut.XXXXXX")
 memory=$(mktemp -d /dev/shm/power-cut.XXXXXX 2>/dev/null) || memory=$work
