@@ -114,4 +114,51 @@ for ((i = 0; i < 100; i++)); do
 done
 expect 'no draft is left' \
 	[ "$(find "$disk/store/drafts" -type f | wc -l)" -eq 0 ]
+
+# A power cut may leave holes in the index, and no lock file.
+fill() {
+	local size
+	for size in 65536 4096 1024; do
+		! dd if=/dev/zero bs=$size 2>/dev/null >>"$disk/filler" || return 1
+		sync
+	done
+}
+"${CUBBYFS:?}" "$disk/holes" "$mnt" -f &
+daemon=$!
+for ((i = 0; i < 200; i++)); do
+	! mountpoint -q "$mnt" || break
+	sleep 0.1
+done
+for ((i = 0; i < 10; i++)); do
+	! add 3000 || added=$((added + 1))
+done
+expect 'there is room for another store' [ "$added" -ge 10 ]
+index=$disk/holes/index
+size=$(stat -c %s "$index/data.mdb")
+# LMDB gets a part of what it writes at once on the disk then, and says EIO.
+for ((i = 1; i < 256; i += 2)); do
+	fallocate --punch-hole --offset $((size - i * 4096)) --length 4096 \
+		"$index/data.mdb"
+done
+fill
+: >"$tell"
+for ((i = 0; i < 60; i++)); do
+	! add 3000 || added=$((added + 1))
+done
+expect 'an index with holes on a full disk is "no space" and nothing else' \
+	no_space_is_all_that_is_said
+rm "$disk/filler"
+expect 'and with room it is as it was' add 3000
+umount "$mnt"
+wait "$daemon"
+rm "$index/lock.mdb"
+fill
+status=0
+"${CUBBY:?}" list "$disk/holes" >"$tell" 2>&1 || status=$?
+no_room_for_it() {
+	[ "$status" -eq 2 ] && grep -q 'no space' "$tell"
+}
+expect 'no room for the lock file is "no space"' no_room_for_it
+rm "$disk/filler"
+expect 'and with room all is there' "${CUBBY:?}" list "$disk/holes"
 exit $failed

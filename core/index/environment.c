@@ -28,7 +28,7 @@
 #include "index/steady.h"
 #include "sys/sys.h"
 
-enum { FILE_MODE = 0600, READERS_MAX = 1024 };
+enum { FILE_MODE = 0600 };
 
 /* What may be mapped; where address space is limited, less is tried. */
 static const size_t map_size_max = sizeof(size_t) > 4 ? (size_t)1 << 37
@@ -41,7 +41,7 @@ static const char tree_name[] = "tree";
 static void set_sizes(MDB_env *env, size_t map_size)
 {
 	CHECK(mdb_env_set_maxdbs(env, 1) == 0);
-	CHECK(mdb_env_set_maxreaders(env, READERS_MAX) == 0);
+	CHECK(mdb_env_set_maxreaders(env, ENVIRONMENT_READERS_MAX) == 0);
 	CHECK(mdb_env_set_mapsize(env, map_size) == 0);
 }
 
@@ -106,10 +106,10 @@ static int open_tables(struct index *index, bool format)
 
 int environment_open(struct index *index, bool format)
 {
-	int r = open_env(index);
+	int r = steady_begin(index);
 
-	if (r == 0 && !index->read_only)
-		r = steady_begin(index);
+	if (r == 0)
+		r = open_env(index);
 	if (r == 0)
 		r = keep_from_programs(index);
 	if (r == 0)

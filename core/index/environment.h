@@ -7,6 +7,8 @@
 
 #include "index/lmdb_index.h"
 
+enum { ENVIRONMENT_READERS_MAX = 1024 };
+
 /* Open the one in index->path. What a failure leaves open is the caller's. */
 CUBBY_MUST_CHECK int environment_open(struct index *index, bool format);
 

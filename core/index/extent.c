@@ -127,6 +127,11 @@ int extent_verify(struct index *index)
 	return r;
 }
 
+static bool is_no_room(int r)
+{
+	return r == -ENOSPC || r == -EDQUOT;
+}
+
 CUBBY_MUST_CHECK static int extend(struct extent *extent, uint64_t pages)
 {
 	int r = sys_extend(extent->fd, pages * extent->page_size);
@@ -161,7 +166,7 @@ void extent_keep(struct index *index)
 	}
 	/* Other errors are of the disk, or of a file system which cannot do
 	 * this: the next write will tell. */
-	atomic_store(&index->is_tight, r == -ENOSPC || r == -EDQUOT);
+	atomic_store(&index->is_tight, is_no_room(r));
 	atomic_store(&index->known_pages, extent.pages);
 }
 
@@ -180,4 +185,16 @@ bool extent_is_full(struct index *index)
 	atomic_store(&index->known_pages, 0);
 	extent_keep(index);
 	return atomic_load(&index->is_tight);
+}
+
+/* A file that is long enough may have holes, by a power cut or by who copied
+ * it: they are filled as long as there is room. */
+bool extent_was_full(struct index *index)
+{
+	struct extent extent;
+
+	atomic_store(&index->is_tight, true);
+	return extent_is_full(index) ||
+	       (get_extent(index, &extent) == 0 &&
+		is_no_room(extend(&extent, extent.pages)));
 }

@@ -21,4 +21,8 @@ uint64_t extent_slack(struct index *index);
 /* Is the disk so full that there is only room for deleting? */
 bool extent_is_full(struct index *index);
 
+/* LMDB gives EIO also when the disk takes a part of a write only: was it that?
+ */
+bool extent_was_full(struct index *index);
+
 #endif

@@ -184,11 +184,8 @@ int index_commit(struct index_txn *txn)
 	if (r == 0) {
 		extent_keep(index);
 		steady_committed(index, version);
-	} else if (r == EIO) {
-		/* LMDB says so when the disk takes a part of a write only. */
-		atomic_store(&index->is_tight, true);
-		if (extent_is_full(index))
-			r = ENOSPC;
+	} else if (r == EIO && extent_was_full(index)) {
+		r = ENOSPC;
 	}
 	environment_leave(index);
 	return lmdb_error(r);

@@ -58,7 +58,12 @@
 #include "index/steady.h"
 #include "sys/sys.h"
 
-enum { MADE_SIZE = 2 * 4096 }; /* no index is smaller */
+enum {
+	MADE_SIZE = 2 * 4096, /* no index is smaller */
+	/* Not more than LMDB makes it, but as many blocks: one line of cache
+	 * for each reader, and some for what is before them. */
+	LOCK_FILE_SIZE = (ENVIRONMENT_READERS_MAX + 1) * 64,
+};
 
 /* Bytes of the watches file, beyond all slots. */
 static const uint64_t byte_used = UINT64_C(1) << 40;
@@ -394,17 +399,21 @@ int steady_clear_dead(struct index *index)
 
 /* ----------------------------------------------------------------- writing */
 
+/* LMDB makes its lock file a hole and maps it: on a full disk the first access
+ * would end the process with SIGBUS. So it gets its blocks here. */
 int steady_begin(struct index *index)
 {
 	char file[PATH_MAX];
 	int r;
 
 	index_join(file, index->path, "lock.mdb");
-	r = sys_open(AT_FDCWD, file, O_RDWR);
+	r = sys_create(AT_FDCWD, file, O_RDWR);
 	if (r < 0)
-		return r;
+		return index->read_only && r != -ENOSPC ? 0 : r;
 	index->lock_fd = r;
-	return 0;
+	r = sys_extend(index->lock_fd, LOCK_FILE_SIZE);
+	/* Other errors are of a file system which cannot do this. */
+	return r == -ENOSPC || r == -EDQUOT ? r : 0;
 }
 
 int steady_verify(struct index *index)

@@ -29,7 +29,8 @@
  */
 CUBBY_MUST_CHECK int steady_open(const char *path, bool read_only, int *ret_fd);
 
-/* When the environment has been opened, to be written to. */
+/* Before LMDB opens the environment. Returns 0, -ENOSPC, or an error of open(2)
+ * if the index is to be written to. */
 CUBBY_MUST_CHECK int steady_begin(struct index *index);
 
 /* Within a write transaction, before it changes anything: is a snapshot
