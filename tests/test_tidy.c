@@ -164,6 +164,7 @@ Test(tidy, trim_says_what_it_evicts)
 	struct cubby_limits limits = {.max_age_s = 100};
 	struct cubby_attr attr = {.used_ns = 1};
 	struct cubby_attr now;
+	char assertion[256];
 	struct box box;
 
 	NEED_PYTHON();
@@ -172,12 +173,21 @@ Test(tidy, trim_says_what_it_evicts)
 	MUST_DO(cubby_set_limits(box.store, &limits));
 	now = box_attr(&box, name_of(0));
 	MUST_DO(cubby_setattr(box.store, now.id, CUBBY_SET_USED, &attr, &now));
+	(void)snprintf(assertion, sizeof(assertion),
+		       "d[\"too_old\"]==1 and d[\"over_bytes\"]==0 and "
+		       "d[\"is_all\"] and "
+		       "[e[\"path\"] for e in d[\"entries\"]]==[\"a/%s\"]",
+		       name_of(0));
 	json_holds(cubby(0, "trim", box.path, "--dry-run", "--json", NULL),
-		   "d[\"too_old\"]==1 and d[\"over_bytes\"]==0");
+		   assertion);
+	PRINTS(name_of(0), "trim", box.path, "--dry-run");
+	PRINTS("1 entries", "trim", box.path, "--dry-run");
 	MUST_BE(box_stats(&box).entries, 5);
 	json_holds(cubby(0, "trim", box.path, "--json", NULL),
 		   "d[\"evicted\"]==1");
 	MUST_BE(box_stats(&box).entries, 4);
+	json_holds(cubby(0, "trim", box.path, "--dry-run", "--json", NULL),
+		   "d[\"entries\"]==[]");
 	PRINTS("evicted 0 entries", "trim", box.path);
 	box_close(&box);
 }

@@ -29,6 +29,7 @@
 #include "store/coldest.h"
 #include "store/enlist.h"
 #include "store/figures.h"
+#include "store/plan.h"
 #include "sys/sys.h"
 
 enum {
@@ -36,7 +37,7 @@ enum {
 	ENTRY_WORTH = 8192,
 	RANK_UNIT = 1 << 16,
 	/* In one transaction. */
-	EVICT_MAX = 16 * 1024,
+	EVICT_MAX = CUBBY_TRIM_LIST_MAX,
 	AGED_MAX = 64,
 	/* So many that may not go are passed by, in each pass. */
 	SKIP_MAX = 256,
@@ -89,6 +90,8 @@ static int begin(struct room *room, struct update *update)
 	r = sys_disk_room(update->store->dir_fd, &free_bytes, &disk_bytes);
 	if (r < 0)
 		return r;
+	if (update->plan)
+		free_bytes += update->plan->freed;
 	min_free = disk_bytes / 100 * limits->min_free_percent;
 	if (limits->min_free > min_free)
 		min_free = limits->min_free;
@@ -180,7 +183,11 @@ static int evict(struct room *room, const struct node *node)
 	room->freed += record_disk_size(&node->record);
 	room->evicted++;
 	update->evicted++;
-	figures_evict(update->store->figures, &eviction);
+	if (update->plan)
+		plan_add(update->plan, node->id,
+			 record_disk_size(&node->record));
+	else
+		figures_evict(update->store->figures, &eviction);
 	return 0;
 }
 
@@ -342,7 +349,7 @@ int room_make(struct update *update)
 	for (enum pass pass = PASS_COLD;
 	     r == 0 && need != NEED_NOTHING && pass < PASS_COUNT; pass++)
 		r = run_pass(&room, pass, &need);
-	if (room.evicted > 0)
+	if (room.evicted > 0 && !update->plan)
 		figures_set_scale(update->store->figures,
 				  update->limits.max_size, &update->totals);
 	return r;

@@ -29,6 +29,7 @@ struct update {
 	uint64_t newest; /* the entry that was inserted, or 0 */
 	uint64_t newest_group; /* its group, or 0 */
 	uint64_t evicted;      /* entries */
+	struct plan *plan;     /* NULL, or what goes is only noted: plan.h */
 	int watched;	       /* 1, 0, or -1 for not known yet */
 	struct doomed *doomed;
 	size_t doomed_count;

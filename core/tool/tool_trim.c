@@ -11,10 +11,12 @@
 #include "tool/tool_fail.h"
 #include "tool/tool_format.h"
 #include "tool/tool_scan.h"
+#include "tool/tool_text.h"
 
 static const struct tool_option options[] = {
 	{"--dry-run", TOOL_FLAG, NULL,
-	 "evict nothing; say what is over the limits"},
+	 "evict nothing; print what would go, the first to go first,\n"
+	 "up to 16384 entries, and what is over the limits"},
 	{NULL, TOOL_FLAG, NULL, NULL},
 };
 
@@ -25,6 +27,12 @@ const struct tool_manual tool_trim_manual = {
 		"writes down the uses that wait. Every add does this anyway, "
 		"and a mount from\n"
 		"time to time; without adds and mounts it is for a timer.\n",
+};
+
+struct listing {
+	uint64_t count;
+	uint64_t stored_bytes;
+	bool json;
 };
 
 /* What a trim would have to do. */
@@ -63,6 +71,57 @@ static int count_entry(void *cookie, const char *path,
 	return 0;
 }
 
+static void print_plain(const char *path, const struct cubby_attr *attr)
+{
+	int64_t age_s = (int64_t)time(NULL) - attr->used_ns / 1000000000;
+
+	printf("%10s %10s  ", tool_format_size(attr->stored_size).text,
+	       tool_format_time(age_s > 0 ? (uint64_t)age_s : 0).text);
+	tool_text_plain(stdout, path);
+	putchar('\n');
+}
+
+static int print_entry(void *cookie, const char *path,
+		       const struct cubby_attr *attr)
+{
+	struct listing *listing = cookie;
+
+	listing->stored_bytes += attr->stored_size;
+	if (listing->count++ == 0 && !listing->json)
+		printf("%10s %10s  %s\n", "stored", "unused for", "path");
+	if (!listing->json) {
+		print_plain(path, attr);
+		return 0;
+	}
+	fputs(listing->count > 1 ? ",\n{\"path\":" : "\n{\"path\":", stdout);
+	tool_text_json(stdout, path);
+	printf(",\"stored_size\":%" PRIu64 ",\"used\":%" PRId64 "}",
+	       attr->stored_size, attr->used_ns / 1000000000);
+	return 0;
+}
+
+/* What would go, in its order. */
+static int print_entries(const struct tool_call *call)
+{
+	struct listing listing = {.json = call->json};
+	bool is_all;
+	int r;
+
+	if (call->json)
+		fputs(",\n\"entries\":[", stdout);
+	r = cubby_list_trim(call->store, print_entry, &listing);
+	is_all = listing.count < CUBBY_TRIM_LIST_MAX;
+	if (call->json)
+		printf("%s],\"is_all\":%s}\n", listing.count > 0 ? "\n" : "",
+		       is_all ? "true" : "false");
+	else if (r == 0)
+		printf("%s entries (%s)%s would go\n",
+		       tool_format_count(listing.count).text,
+		       tool_format_size(listing.stored_bytes).text,
+		       is_all ? "" : " and more");
+	return r;
+}
+
 static int trim_dry(const struct tool_call *call)
 {
 	struct excess excess = {0};
@@ -85,8 +144,7 @@ static int trim_dry(const struct tool_call *call)
 		over = stats.disk_bytes - limits.max_size;
 	if (call->json)
 		printf("{\"dry_run\":true,\"over_bytes\":%" PRIu64
-		       ",\"too_old\":%" PRIu64 ",\"too_old_bytes\":%" PRIu64
-		       "}\n",
+		       ",\"too_old\":%" PRIu64 ",\"too_old_bytes\":%" PRIu64,
 		       over, excess.entries, excess.stored_bytes);
 	else
 		printf("%s of disk are over the limit, and %s entries (%s) "
@@ -94,7 +152,8 @@ static int trim_dry(const struct tool_call *call)
 		       tool_format_size(over).text,
 		       tool_format_count(excess.entries).text,
 		       tool_format_size(excess.stored_bytes).text);
-	return TOOL_OK;
+	r = print_entries(call);
+	return r < 0 ? fail(call, r) : TOOL_OK;
 }
 
 int tool_trim(const struct tool_call *call)

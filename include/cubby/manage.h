@@ -131,6 +131,21 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_trim(struct cubby *store,
 					  uint64_t *ret_evicted);
 
 /*
+ * List what cubby_trim() would evict now, in its order, and evict nothing: the
+ * same choice is made, in a transaction that is dropped. At most the first
+ * CUBBY_TRIM_LIST_MAX are given.
+ *
+ * Returns 0, what `fn` returned, or a common error; -EROFS for a store opened
+ * for reading only.
+ *
+ * Threads: who writes waits while the choice is made, as for cubby_trim(), but
+ * not while `fn` is called. An entry that others delete meanwhile is not given.
+ */
+#define CUBBY_TRIM_LIST_MAX 16384
+CUBBY_API CUBBY_MUST_CHECK int cubby_list_trim(struct cubby *store,
+					       cubby_list_fn *fn, void *cookie);
+
+/*
  * A write of `bytes` into the store has failed because the disk, or the quota
  * of its user, is full: evict to give back about twice that and a mebibyte, not
  * more, also in a store without limits. The library does so for what it writes

@@ -286,6 +286,28 @@ static int drop_aged(struct stage *stage)
 	return r;
 }
 
+static int count_entry(void *cookie, const char *path,
+		       const struct cubby_attr *attr)
+{
+	unsigned *count = cookie;
+
+	(void)path;
+	(void)attr;
+	(*count)++;
+	return 0;
+}
+
+static int list_aged(struct stage *stage)
+{
+	unsigned count = 0;
+	int r = cubby_list_trim(stage->store, count_entry, &count);
+
+	if (r == 0)
+		wrong_unless(stage, count == 3,
+			     "not all that is old is listed");
+	return r;
+}
+
 static int hold_one(void *cookie, const char *name,
 		    const struct cubby_attr *attr)
 {
@@ -385,6 +407,10 @@ const struct op report_ops[] = {
 	{.name = "drop_aged",
 	 .prepare = age_before,
 	 .run = drop_aged,
+	 .prepared = {MAYBE_EVICTED}},
+	{.name = "list_aged",
+	 .prepare = age_before,
+	 .run = list_aged,
 	 .prepared = {MAYBE_EVICTED}},
 	{.name = "watch_cold",
 	 .finds_damage = true, /* its totals are not true */
