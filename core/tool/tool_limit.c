@@ -17,7 +17,7 @@
 
 static const struct tool_option options[] = {
 	{"--max-size", TOOL_SIZE, "N",
-	 "disk that the store may take; at least 16M"},
+	 "disk that the store may take; at least 16M; 0: no limit"},
 	{"--min-free", TOOL_SIZE_OR_PERCENT, "N|P%",
 	 "disk to leave free, in bytes or as a share of it"},
 	{"--max-entry", TOOL_SIZE, "N", "content that one entry may have"},
