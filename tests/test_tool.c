@@ -188,7 +188,20 @@ Test(tool, list_prints_one_line_for_each_entry)
 	got = expect(0, tool("list", box.path, "a/b", NULL, 0));
 	MUST_BE(line_count(got.out), 10);
 	outcome_free(&got);
-	got = expect(0, tool("list", box.path, "a/c", NULL, 0));
+	box_close(&box);
+}
+
+Test(tool, list_tells_no_entries_from_no_directory)
+{
+	struct outcome got;
+	struct box box;
+
+	box_new(&box, "a/b");
+	box_add(&box, name_of(0), "x", 1);
+	expect_only(2, tool("list", box.path, "a/c", NULL, 0));
+	expect_only(2, tool("list", box.path, "a/c", "--json", 0));
+	MUST_DO(cubby_delete_name(box.ns, name_of(0)));
+	got = expect(0, tool("list", box.path, "a/b", NULL, 0));
 	MUST_BE(got.out_size, 0);
 	outcome_free(&got);
 	box_close(&box);

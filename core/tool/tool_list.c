@@ -5,10 +5,12 @@
  * Nothing is collected, so a store with millions of entries is listed in
  * constant memory; with --json the lines are the elements of one array.
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
 
+#include "cubby/manage.h"
 #include "tool/tool_fail.h"
 #include "tool/tool_text.h"
 
@@ -74,11 +76,20 @@ const struct tool_manual tool_list_manual = {
 
 int tool_list(const struct tool_call *call)
 {
+	const char *path = call->operand ? call->operand : "";
 	struct list list = {.json = call->json};
-	struct cubby_ns *ns;
-	int r;
+	struct cubby_quota quota; /* of a directory, so that there is one */
+	struct cubby_ns *ns = NULL;
+	int r = 0;
 
-	r = cubby_ns_open(call->store, call->operand ? call->operand : "", &ns);
+	if (*path != '\0')
+		r = cubby_get_quota(call->store, path, &quota);
+	if (r == 0)
+		r = cubby_ns_open(call->store, path, &ns);
+	if (r == -ENOENT)
+		return tool_fail("there is no directory '%s' in the store; it "
+				 "comes with its first entry",
+				 path);
 	if (r < 0)
 		return tool_fail_entry(call, "cannot list", r);
 
