@@ -11,8 +11,9 @@ struct image;
 /* Remember the tree at `path`, which must stay as it is. */
 struct image *image_new(const char *path);
 
-/* Make `path` be the same; what is there goes. */
-void image_put(const struct image *image, const char *path);
+/* Make `path` be the same: what is too much there goes, and what is there and
+ * was made by image_put() of this image is used again. */
+void image_put(struct image *image, const char *path);
 
 /* Delete a tree. */
 void image_wipe(const char *path);

@@ -2,23 +2,26 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "image.h"
 #include "must.h"
 #include "setting.h"
 
-enum { TRIAL_SECONDS = 20 };
+enum { TRIAL_SECONDS = 60 }; /* a machine may stand still for a while */
 
 bool setting_is_silent;
 
 static const struct op *now;
 static const struct fault_plan *now_plan;
+static char places[PATH_MAX - 16]; /* of each scene one is below it */
 static char place[PATH_MAX];
 
 void setting_at(const char *path)
 {
-	(void)snprintf(place, sizeof(place), "%s", path);
+	(void)snprintf(places, sizeof(places), "%s", path);
+	MUST(mkdir(places, 0700) == 0);
 }
 
 void setting_describe(const char *call, const char *what)
@@ -47,13 +50,14 @@ void setting_prepare(const struct op *op, const struct fault_plan *plan)
 	now = op;
 	now_plan = plan;
 	(void)alarm(TRIAL_SECONDS);
+	(void)snprintf(place, sizeof(place), "%s/%d", places, (int)op->scene);
 	scene_put(op->scene, place);
 	fault_move_mount(op->moves_mount);
 }
 
 void setting_clear(void)
 {
-	image_wipe(place);
+	image_wipe(places);
 }
 
 void setting_place(struct stage *stage)
@@ -153,6 +157,8 @@ int setting_add_more(struct stage *stage, struct facts *facts)
 	const struct fact blob = {"ns/" KEY8, NOISE, false};
 	int r = stage_add(stage, KEY7, TINY);
 
+	/* At last something large: a small frame lets zstd give up memory now
+	 * and then, which is taken again later, and looks like a loss. */
 	if (r == 0)
 		r = stage_add(stage, KEY8, NOISE);
 	facts_set(facts, &folder);
