@@ -16,6 +16,7 @@
 #include "jobs.h"
 #include "pairs.h"
 #include "setting.h"
+#include "trial.h"
 
 enum { PAIRS_QUICK = 50000, PAIRS_DEEP = 4000000, LARGE = 1 << 20 };
 
@@ -40,6 +41,7 @@ int main(int argc, char **argv)
 	(void)signal(SIGSEGV, on_signal);
 	(void)signal(SIGBUS, on_signal);
 	jobs_begin();
+	trial_rehearse();
 	r = pairs_run(count);
 	jobs_end();
 	return r;

@@ -49,26 +49,6 @@ static bool is_full; /* every way, not every seventh */
 
 /* ------------------------------------------------------------------- jobs */
 
-static struct ways {
-	const int *errors;
-	size_t count;
-	const char *of; /* what fails */
-} ways_of(enum fault_domain domain)
-{
-	static const int no_memory[] = {ENOMEM};
-	/* What LMDB says of its own is damage, which is no fault. */
-	static const int of_index[] = {ENOMEM, EIO};
-
-	switch (domain) {
-	case FAULT_HEAP:
-		return (struct ways){no_memory, 1, "allocations"};
-	case FAULT_INDEX:
-		return (struct ways){of_index, 2, "calls to LMDB"};
-	default:
-		return (struct ways){fault_errors, fault_errors_count, "calls"};
-	}
-}
-
 /* Each call of one domain, for one operation. Returns how many trials went
  * wrong. */
 static unsigned sweep(unsigned number, enum fault_domain domain,
@@ -76,7 +56,7 @@ static unsigned sweep(unsigned number, enum fault_domain domain,
 {
 	const struct op *op = op_at(number);
 	static const unsigned spans[] = {1, FAULT_FOR_EVER};
-	const struct ways how = ways_of(domain);
+	const struct fault_ways how = fault_ways_of(domain);
 	struct fault_plan plan = {.faults = {{.domain = domain}}};
 	const size_t ways = ARRAY_SIZE(spans) * how.count;
 	const size_t stride = is_full ? 1 : min_size(STRIDE_QUICK, ways);
@@ -108,15 +88,14 @@ static unsigned run_job(unsigned job)
 {
 	const enum fault_domain domain = job % FAULT_DOMAINS;
 	const struct op *op = op_at(job / FAULT_DOMAINS);
-	struct fault_tally tally;
+	const unsigned calls =
+		trial_rehearsed(job / FAULT_DOMAINS)->counts[domain];
 	unsigned trials = 0;
-	unsigned bad;
+	unsigned bad = sweep(job / FAULT_DOMAINS, domain, &trials);
 
-	tally = trial_rehearse(op);
-	bad = sweep(job / FAULT_DOMAINS, domain, &trials);
 	printf("%s - %s: each of its %u %s fails (%u trials)\n",
-	       bad ? "not ok" : "ok", op->name, tally.counts[domain],
-	       ways_of(domain).of, trials);
+	       bad ? "not ok" : "ok", op->name, calls, fault_ways_of(domain).of,
+	       trials);
 	return bad;
 }
 
@@ -146,10 +125,8 @@ static int try_one(unsigned index, int count, char **words)
 	struct fault_tally tally;
 	bool good;
 
-	jobs_enter(index);
 	for (int i = 0; i < count && i < FAULTS_MAX; i++)
 		plan.faults[i] = parse_fault(words[i]);
-	(void)trial_rehearse(op_at(index));
 	fault_trace = true;
 	good = trial(op_at(index), &plan, &tally);
 	printf("%s - %s: %u failed\n", good ? "ok" : "not ok",
@@ -174,6 +151,7 @@ int main(int argc, char **argv)
 
 	__sanitizer_set_death_callback(died);
 	jobs_begin();
+	trial_rehearse();
 	is_full = argc > 1 || often(0, 1);
 	if (argc < 2) {
 		r = jobs_run(0, sweeps, run_job) > 0;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "guardian.h"
 #include "image.h"
 #include "jobs.h"
 #include "must.h"
@@ -21,21 +21,19 @@ static void on_signal(int number)
 	_exit(1);
 }
 
-/* So that the calls come in the same order each time: no work is shared. */
-static void use_one_processor(void)
+/* The store of this process is below `name`. */
+static void enter(const char *name)
 {
-	cpu_set_t one;
+	char path[PATH_MAX + 32];
 
-	CPU_ZERO(&one);
-	CPU_SET((size_t)sched_getcpu(), &one);
-	MUST(sched_setaffinity(0, sizeof(one), &one) == 0);
+	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
+	setting_at(path);
 }
 
 void jobs_begin(void)
 {
 	const char *parent = getenv("TMPDIR");
 
-	use_one_processor();
 	(void)signal(SIGALRM, on_signal);
 	(void)signal(SIGABRT, on_signal);
 	content_init();
@@ -44,8 +42,10 @@ void jobs_begin(void)
 	(void)snprintf(root, sizeof(root), "%s/cubby-faults.XXXXXX",
 		       parent ? parent : "/tmp");
 	MUST(mkdtemp(root));
+	guardian_directory(root);
 	home = getpid();
 	scenes_make(root);
+	enter("home");
 }
 
 void jobs_end(void)
@@ -54,17 +54,10 @@ void jobs_end(void)
 		image_wipe(root);
 }
 
-void jobs_enter(unsigned job)
-{
-	char path[PATH_MAX + 32];
-
-	(void)snprintf(path, sizeof(path), "%s/job%u", root, job);
-	setting_at(path);
-}
-
 /* Start a job. */
 static void start(unsigned job, unsigned (*run)(unsigned job))
 {
+	char name[32];
 	unsigned bad;
 
 	(void)fflush(stdout);
@@ -77,7 +70,8 @@ static void start(unsigned job, unsigned (*run)(unsigned job))
 	default:
 		return;
 	}
-	jobs_enter(job);
+	(void)snprintf(name, sizeof(name), "job%u", job);
+	enter(name);
 	bad = run(job);
 	(void)alarm(0);
 	setting_clear();

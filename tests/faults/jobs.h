@@ -7,14 +7,11 @@
 #ifndef FAULTS_JOBS_H
 #define FAULTS_JOBS_H
 
-/* Make the scenes and a place for the stores: in memory if there is such a
- * place, as no test is about the disk. */
+/* Make the scenes and a place for the stores, that of this process too: in
+ * memory if there is such a place, as no test is about the disk. */
 void jobs_begin(void);
 /* Delete it. Does nothing in a job. */
 void jobs_end(void);
-
-/* Be a job oneself. */
-void jobs_enter(unsigned job);
 
 /* Run the jobs `first` to `end` - 1; `run` returns what went wrong in one.
  * Returns how many jobs went wrong. */

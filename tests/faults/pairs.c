@@ -13,6 +13,7 @@
 
 enum {
 	PAIRS_OF_JOB = 500,
+	BEYOND = 8,
 	BLAMES_MAX = 10, /* that one job says */
 };
 
@@ -33,16 +34,19 @@ static unsigned below(uint64_t *state, size_t limit)
 	return (unsigned)(random_next(state) % limit);
 }
 
-static struct fault random_fault(uint64_t *state,
-				 const struct fault_tally *tally)
+/* One of the calls that an operation makes, or of those that it makes beyond:
+ * who handles a fault makes more than who meets none. */
+static struct fault
+random_fault(uint64_t *state, const struct fault_tally *tally, unsigned beyond)
 {
 	static const unsigned spans[] = {1, 1, 1, 2, 5, FAULT_FOR_EVER};
-	const bool heap = below(state, 4) == 0;
-	const enum fault_domain domain = heap ? FAULT_HEAP : FAULT_CALLS;
-	/* Who handles a fault makes more calls than who meets none. */
-	const unsigned at = 1 + below(state, tally->counts[domain] + 8);
-	const int error =
-		heap ? ENOMEM : fault_errors[below(state, fault_errors_count)];
+	static const enum fault_domain domains[] = {FAULT_CALLS, FAULT_CALLS,
+						    FAULT_HEAP, FAULT_INDEX};
+	const enum fault_domain domain =
+		domains[below(state, ARRAY_SIZE(domains))];
+	const struct fault_ways ways = fault_ways_of(domain);
+	const unsigned at = 1 + below(state, tally->counts[domain] + beyond);
+	const int error = ways.errors[below(state, ways.count)];
 	const unsigned span = spans[below(state, ARRAY_SIZE(spans))];
 
 	return (struct fault){.domain = domain,
@@ -54,27 +58,22 @@ static struct fault random_fault(uint64_t *state,
 /* In a child. The job's number is the seed. */
 static unsigned run_job(unsigned job)
 {
-	const size_t count = op_count();
-	struct fault_tally *tallies = calloc(count, sizeof(*tallies));
 	uint64_t state = job;
 	struct fault_tally tally;
 	unsigned bad = 0;
 
-	MUST(tallies);
 	for (unsigned i = 0;
 	     storm_goes_on(i, PAIRS_OF_JOB, begin_ms) && bad < BLAMES_MAX;
 	     i++) {
-		const size_t index = below(&state, count);
+		const size_t op = below(&state, op_count());
+		const struct fault_tally *calls = trial_rehearsed(op);
 		struct fault_plan plan;
 
-		if (tallies[index].counts[FAULT_CALLS] == 0)
-			tallies[index] = trial_rehearse(op_at(index));
-		for (int j = 0; j < FAULTS_MAX; j++)
-			plan.faults[j] = random_fault(&state, &tallies[index]);
-		bad += !trial(op_at(index), &plan, &tally);
+		plan.faults[0] = random_fault(&state, calls, 1);
+		plan.faults[1] = random_fault(&state, calls, BEYOND);
+		bad += !trial(op_at(op), &plan, &tally);
 		++*tried;
 	}
-	free(tallies);
 	return bad;
 }
 

@@ -12,16 +12,23 @@
 /* How often EINTR comes "for ever": a signal does not, and it is retried. */
 enum { EINTR_STORM = 50 };
 
-/* What a call fails with; FAULT_SHORT is one of them. */
-extern const int fault_errors[];
-extern const size_t fault_errors_count;
+/* What the calls of a domain fail with; FAULT_SHORT is one of them. */
+struct fault_ways {
+	const int *errors;
+	size_t count;
+	const char *of; /* what fails */
+};
+
+struct fault_ways fault_ways_of(enum fault_domain domain);
 
 /* How often, if it is `times` at other errors. */
 unsigned trial_times(int error, unsigned times);
 
-/* Twice without a fault: what is kept for the next time is there then. Returns
- * the calls of the second. */
-struct fault_tally trial_rehearse(const struct op *op);
+/* All operations twice without a fault, before the jobs: what is kept for the
+ * next time is there then, in each of them. */
+void trial_rehearse(void);
+/* The calls of an operation without a fault. */
+const struct fault_tally *trial_rehearsed(size_t op);
 
 /* Returns whether all was right; says what was not. `ret_tally` is of the
  * operation. */
