@@ -12,6 +12,8 @@
 #include "must.h"
 #include "setting.h"
 
+enum { BAD_MAX = 8 };
+
 static char root[PATH_MAX];
 static pid_t home;
 
@@ -96,6 +98,11 @@ unsigned jobs_run(unsigned first, unsigned end, unsigned (*run)(unsigned job))
 			continue;
 		running--;
 		bad += status != 0;
+		if (bad >= BAD_MAX && next < end) {
+			printf("# %u jobs went wrong: %u are not tried\n", bad,
+			       end - next);
+			next = end;
+		}
 	}
 	return bad;
 }

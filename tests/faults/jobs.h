@@ -14,7 +14,7 @@ void jobs_begin(void);
 void jobs_end(void);
 
 /* Run the jobs `first` to `end` - 1; `run` returns what went wrong in one.
- * Returns how many jobs went wrong. */
+ * Returns how many jobs went wrong; after some that did, no more are begun. */
 unsigned jobs_run(unsigned first, unsigned end, unsigned (*run)(unsigned job));
 
 #endif
