@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every operation of the core with two faults at once, at random: what
- * faults.c does, without sanitizers, which are most of what a trial costs.
+ * What faults.c does, without sanitizers, which are most of what a trial costs:
+ * so here is time for all of it.
  *
- *   fault_pairs [PAIRS]   50,000, with DEEP=1 in the environment 4,000,000
+ *   fault_pairs [PAIRS]   two faults at once, at random: 50,000 pairs, with
+ *                         DEEP=1 in the environment 4,000,000
+ *   fault_pairs each      each call of each operation, with each error, once
+ *                         and for ever
  *
- * A pair that goes wrong is tried alone by the program `faults`.
+ * What goes wrong is tried alone by the program `faults`.
  */
 #include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "deep.h"
 #include "jobs.h"
 #include "pairs.h"
 #include "setting.h"
+#include "sweep.h"
 #include "trial.h"
 
 enum { PAIRS_QUICK = 50000, PAIRS_DEEP = 4000000, LARGE = 1 << 20 };
@@ -30,11 +35,12 @@ static void on_signal(int number)
 
 int main(int argc, char **argv)
 {
+	const char *what = argc > 1 ? argv[1] : "";
 	unsigned count = often(PAIRS_QUICK, PAIRS_DEEP);
 	int r;
 
-	if (argc > 1)
-		count = (unsigned)strtoul(argv[1], NULL, 10);
+	if (*what)
+		count = (unsigned)strtoul(what, NULL, 10);
 	/* So that the 3 MiB that LMDB takes for each environment, and hardly
 	 * touches, are not cleared each time. */
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE);
@@ -42,7 +48,10 @@ int main(int argc, char **argv)
 	(void)signal(SIGBUS, on_signal);
 	jobs_begin();
 	trial_rehearse();
-	r = pairs_run(count);
+	if (strcmp(what, "each") == 0)
+		r = sweep_run(0, (unsigned)op_count(), 1);
+	else
+		r = pairs_run(count);
 	jobs_end();
 	return r;
 }

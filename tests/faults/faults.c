@@ -13,7 +13,8 @@
  *                    is as the program prints it: "call", "heap" or "lmdb", the
  *                    first call that fails, how many, and the errno
  *
- * What AddressSanitizer costs leaves no time for many pairs: see fault_pairs.c.
+ * What AddressSanitizer costs leaves no time for each error of each call, nor
+ * for many pairs: see fault_pairs.c.
  */
 #include <errno.h>
 #include <sanitizer/common_interface_defs.h>
@@ -27,15 +28,14 @@
 #include "must.h"
 #include "pairs.h"
 #include "setting.h"
+#include "sweep.h"
 #include "trial.h"
 
 enum {
-	/* The quick form is to take a minute of one processor. */
+	/* The quick form is to take a minute of two processors. */
 	PAIRS_QUICK = 1000,
 	STRIDE_QUICK = 7,
 	PAIRS_DEEP = 100000,
-	SWEEP_MAX = 2000, /* calls of one operation */
-	BLAMES_MAX = 10,  /* that one job says */
 };
 
 /* What is freed may be used again soon: new memory costs more than the rest. */
@@ -43,60 +43,6 @@ const char *__asan_default_options(void);
 const char *__asan_default_options(void)
 {
 	return "quarantine_size_mb=2:malloc_context_size=6";
-}
-
-static bool is_full; /* every way, not every seventh */
-
-/* ------------------------------------------------------------------- jobs */
-
-/* Each call of one domain, for one operation. Returns how many trials went
- * wrong. */
-static unsigned sweep(unsigned number, enum fault_domain domain,
-		      unsigned *ret_trials)
-{
-	const struct op *op = op_at(number);
-	static const unsigned spans[] = {1, FAULT_FOR_EVER};
-	const struct fault_ways how = fault_ways_of(domain);
-	struct fault_plan plan = {.faults = {{.domain = domain}}};
-	const size_t ways = ARRAY_SIZE(spans) * how.count;
-	const size_t stride = is_full ? 1 : min_size(STRIDE_QUICK, ways);
-	struct fault_tally tally;
-	unsigned bad = 0;
-	unsigned fired = 1;
-
-	for (unsigned at = 1; fired > 0 && bad < BLAMES_MAX; at++) {
-		MUST(at < SWEEP_MAX);
-		fired = 0;
-		/* Others for the same call of the next operation. */
-		for (size_t i = (at + number) % stride; i < ways; i += stride) {
-			struct fault *fault = &plan.faults[0];
-
-			fault->at = at;
-			fault->error = how.errors[i / 2];
-			fault->times = trial_times(fault->error, spans[i % 2]);
-			bad += !trial(op, &plan, &tally);
-			fired += tally.fired;
-			++*ret_trials;
-		}
-	}
-	return bad;
-}
-
-/* In a child: FAULT_DOMAINS jobs, one after the other, are the sweeps of an
- * operation. */
-static unsigned run_job(unsigned job)
-{
-	const enum fault_domain domain = job % FAULT_DOMAINS;
-	const struct op *op = op_at(job / FAULT_DOMAINS);
-	const unsigned calls =
-		trial_rehearsed(job / FAULT_DOMAINS)->counts[domain];
-	unsigned trials = 0;
-	unsigned bad = sweep(job / FAULT_DOMAINS, domain, &trials);
-
-	printf("%s - %s: each of its %u %s fails (%u trials)\n",
-	       bad ? "not ok" : "ok", op->name, calls, fault_ways_of(domain).of,
-	       trials);
-	return bad;
 }
 
 /* ---------------------------------------------------------------- program */
@@ -145,23 +91,19 @@ static unsigned find_op(const char *name)
 
 int main(int argc, char **argv)
 {
-	const unsigned sweeps = FAULT_DOMAINS * (unsigned)op_count();
 	unsigned index;
 	int r;
 
 	__sanitizer_set_death_callback(died);
 	jobs_begin();
 	trial_rehearse();
-	is_full = argc > 1 || often(0, 1);
 	if (argc < 2) {
-		r = jobs_run(0, sweeps, run_job) > 0;
+		r = sweep_run(0, (unsigned)op_count(), often(STRIDE_QUICK, 1));
 		r |= pairs_run(often(PAIRS_QUICK, PAIRS_DEEP));
 	} else {
 		index = find_op(argv[1]);
-		r = argc == 2
-			    ? jobs_run(FAULT_DOMAINS * index,
-				       FAULT_DOMAINS * (index + 1), run_job) > 0
-			    : try_one(index, argc - 2, argv + 2);
+		r = argc == 2 ? sweep_run(index, index + 1, 1)
+			      : try_one(index, argc - 2, argv + 2);
 	}
 	jobs_end();
 	return r;
