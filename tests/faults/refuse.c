@@ -109,8 +109,6 @@ static void *next(const char *name)
 	}
 
 /* clang-format off */
-WRAP(-1, sched_getaffinity, (pid_t pid, size_t size, cpu_set_t *set),
-     (pid, size, set))
 WRAP(0, EVP_DigestInit_ex,
      (EVP_MD_CTX *context, const EVP_MD *type, ENGINE *engine),
      (context, type, engine))

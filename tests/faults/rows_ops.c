@@ -15,7 +15,7 @@
 #include "index/nodes.h"
 #include "index/recent.h"
 #include "must.h"
-#include "rows_ops.h"
+#include "ops.h"
 #include "store/layout.h"
 #include "store/room.h"
 #include "store/store.h"
@@ -186,7 +186,7 @@ static int repair(struct stage *stage)
 	{"ns/" KEY3, NOISE, true}
 /* clang-format on */
 
-const struct op rows_ops[] = {
+static const struct op ops[] = {
 	{.name = "remove_directory_with_lost_names",
 	 .prepare = lose_names_before,
 	 .run = remove_directory,
@@ -224,4 +224,13 @@ const struct op rows_ops[] = {
 	 .prepare = damage_record_before,
 	 .run = repair},
 };
-const size_t rows_ops_count = ARRAY_SIZE(rows_ops);
+
+size_t op_count(void)
+{
+	return ARRAY_SIZE(ops);
+}
+
+const struct op *op_at(size_t index)
+{
+	return &ops[index];
+}

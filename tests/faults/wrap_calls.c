@@ -170,6 +170,8 @@ EXPORT int pthread_create(pthread_t *restrict thread,
 EXPORT int sched_getaffinity(pid_t pid, size_t size, cpu_set_t *ret_cpus)
 {
 	(void)pid;
+	if (fails("sched_getaffinity", CALLER))
+		return -1;
 	CPU_ZERO_S(size, ret_cpus);
 	CPU_SET_S(0, size, ret_cpus);
 	return 0;
