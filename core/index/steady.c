@@ -400,7 +400,19 @@ int steady_clear_dead(struct index *index)
 /* ----------------------------------------------------------------- writing */
 
 /* LMDB makes its lock file a hole and maps it: on a full disk the first access
- * would end the process with SIGBUS. So it gets its blocks here. */
+ * would end the process with SIGBUS. So it gets its blocks here, but not its
+ * size, by which LMDB sees that it is new. */
+static int fill_lock_file(int fd)
+{
+	struct stat file;
+	int r = sys_fstat(fd, &file);
+
+	if (r == 0 && file.st_blocks * INT64_C(512) < LOCK_FILE_SIZE)
+		r = sys_reserve(fd, LOCK_FILE_SIZE);
+	/* Other errors are of a file system which cannot do this. */
+	return r == -ENOSPC || r == -EDQUOT ? r : 0;
+}
+
 int steady_begin(struct index *index)
 {
 	char file[PATH_MAX];
@@ -411,9 +423,7 @@ int steady_begin(struct index *index)
 	if (r < 0)
 		return index->read_only && r != -ENOSPC ? 0 : r;
 	index->lock_fd = r;
-	r = sys_extend(index->lock_fd, LOCK_FILE_SIZE);
-	/* Other errors are of a file system which cannot do this. */
-	return r == -ENOSPC || r == -EDQUOT ? r : 0;
+	return fill_lock_file(index->lock_fd);
 }
 
 int steady_verify(struct index *index)

@@ -190,6 +190,12 @@ int sys_extend(int fd, uint64_t size)
 	return result(RETRY(fallocate(fd, 0, 0, (off_t)size)));
 }
 
+int sys_reserve(int fd, uint64_t size)
+{
+	return result(
+		RETRY(fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size)));
+}
+
 int sys_fsync(int fd)
 {
 	return result(RETRY(fsync(fd)));
@@ -392,76 +398,6 @@ int sys_count_names(int dir_fd, const char *path, int limit)
 	int r = sys_scan(dir_fd, path, count_name, &count);
 
 	return r < 0 ? r : count.count;
-}
-
-static struct flock byte_lock(uint64_t byte, short type)
-{
-	return (struct flock){
-		.l_type = type,
-		.l_whence = SEEK_SET,
-		.l_start = (off_t)byte,
-		.l_len = 1,
-	};
-}
-
-static int set_lock(int fd, uint64_t byte, short type, bool wait)
-{
-	struct flock lock = byte_lock(byte, type);
-
-	/* -EACCES, which POSIX allows for a lock that somebody has, Linux only
-	 * gives when it is not allowed to lock. */
-	return result(
-		RETRY(fcntl(fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &lock)));
-}
-
-int sys_lock_byte(int fd, uint64_t byte)
-{
-	return set_lock(fd, byte, F_WRLCK, false);
-}
-
-int sys_lock_byte_wait(int fd, uint64_t byte)
-{
-	return set_lock(fd, byte, F_WRLCK, true);
-}
-
-int sys_share_byte(int fd, uint64_t byte, bool wait)
-{
-	return set_lock(fd, byte, F_RDLCK, wait);
-}
-
-int sys_byte_is_locked(int fd, uint64_t byte)
-{
-	struct flock lock = byte_lock(byte, F_WRLCK);
-	int r = result(RETRY(fcntl(fd, F_OFD_GETLK, &lock)));
-
-	return r < 0 ? r : lock.l_type != F_UNLCK;
-}
-
-int sys_unlock_byte(int fd, uint64_t byte)
-{
-	return set_lock(fd, byte, F_UNLCK, false);
-}
-
-int sys_mark_byte(int fd, uint64_t byte)
-{
-	struct flock lock = byte_lock(byte, F_RDLCK);
-
-	return result(RETRY(fcntl(fd, F_SETLK, &lock)));
-}
-
-int sys_unmark_byte(int fd, uint64_t byte)
-{
-	struct flock lock = byte_lock(byte, F_UNLCK);
-
-	return result(RETRY(fcntl(fd, F_SETLK, &lock)));
-}
-
-int sys_byte_is_marked(int fd, uint64_t byte)
-{
-	struct flock lock = byte_lock(byte, F_WRLCK);
-	int r = result(RETRY(fcntl(fd, F_GETLK, &lock)));
-
-	return r < 0 ? r : lock.l_type != F_UNLCK;
 }
 
 #ifndef STATX_MNT_ID_UNIQUE /* not yet in the C library */

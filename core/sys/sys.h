@@ -48,6 +48,8 @@ CUBBY_MUST_CHECK int sys_truncate(int fd, uint64_t size);
 /* Make a file at least `size` bytes long. Never makes it shorter, whatever
  * others do to it meanwhile. */
 CUBBY_MUST_CHECK int sys_extend(int fd, uint64_t size);
+/* Give the first `size` bytes of a file their blocks, and leave its size. */
+CUBBY_MUST_CHECK int sys_reserve(int fd, uint64_t size);
 CUBBY_MUST_CHECK int sys_fsync(int fd);
 /* After sys_fsync() has failed the kernel takes what it could not write for
  * written, and the next call would succeed: write all of the file anew, as it

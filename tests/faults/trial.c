@@ -78,6 +78,10 @@ static bool is_sensible(const struct op *op, int r,
 		/* LMDB takes a short write for a full disk, and says EIO. */
 		if (tally->lmdb_was_short && (r == -EIO || r == -ENOSPC))
 			return true;
+		/* So EIO of LMDB is one, when the file cannot grow. */
+		if (fault->domain == FAULT_CALLS && fault->error == EDQUOT &&
+		    r == -ENOSPC)
+			return true;
 	}
 	/* Of its meta page it only says that it could not be written. */
 	if (tally->lmdb_lost_meta && r == -EIO)
