@@ -177,13 +177,14 @@ int index_commit(struct index_txn *txn)
 {
 	struct index *index = txn->index;
 	uint64_t version = mdb_txn_id(txn->txn);
+	unsigned changes = txn->changes;
 	int r = mdb_txn_commit(txn->txn);
 
 	CHECK(txn->is_write);
 	free(txn);
 	if (r == 0) {
 		extent_keep(index);
-		steady_committed(index, version);
+		steady_committed(index, version, changes);
 	} else if (r == EIO && extent_was_full(index)) {
 		r = ENOSPC;
 	}

@@ -66,8 +66,10 @@ struct index {
 	pthread_mutex_t steady_lock; /* guards the pin and its version */
 	MDB_txn *pin;		     /* holds the steady snapshot, or NULL */
 	_Atomic(uint64_t) steady_version;
-	_Atomic(bool) is_pinned;   /* ends with the lock of the writers held */
-	_Atomic(unsigned) commits; /* of this process, not yet on the disk */
+	_Atomic(bool) is_pinned; /* ends with the lock of the writers held */
+	_Atomic(uint64_t) steady_work;
+	_Atomic(unsigned) commits; /* of this process, not yet on the disk: the
+				      work of them, see pace.c */
 	_Atomic(unsigned) commits_max; /* so many are due for a checkpoint */
 	_Atomic(bool) is_durable;      /* each commit waits for one */
 	_Atomic(int) steady_error;     /* of the last checkpoint, or 0 */
@@ -93,7 +95,8 @@ struct index_txn {
 	struct index *index;
 	MDB_txn *txn;
 	bool is_write;
-	int watch_count; /* living ones, or -1 for not known yet */
+	unsigned changes; /* rows of the tree put and deleted */
+	int watch_count;  /* living ones, or -1 for not known yet */
 	uint32_t watches[WATCHES_MAX];
 };
 

@@ -7,6 +7,9 @@
  * checkpoints after so many commits of its own. Where the file is to stay short
  * (index_set_pace()) there is one pin for all, the commits of all count, and
  * who runs ahead waits. In a durable index every commit waits for one.
+ *
+ * A commit that frees more pages counts as several, which is called its work: a
+ * row that changes may take a leaf of its own, and one that moves two.
  */
 #include <errno.h>
 #include <time.h>
@@ -20,6 +23,9 @@ enum {
 	/* Without a pin of its own, a process looks for another's at each
 	 * commit; after so many it is given one. */
 	COMMITS_UNPINNED = 16,
+	/* What an add with an eviction changes, and a commit is taken to free
+	 * (COMMIT_BYTES). */
+	CHANGES = 16,
 	PACE_WAIT_NS = 500 * 1000,
 	PACE_WAITS = 1000,
 };
@@ -31,17 +37,20 @@ static bool is_paced(struct index *index)
 	return atomic_load(&index->commits_max) < INDEX_PACE_MAX;
 }
 
-/* How many commits, of any process, the pin is behind. steady_lock is held. */
+/* How much work, of any process, the pin is behind. steady_lock is held. */
 static uint64_t distance(struct index *index)
 {
-	return index->pin ? index_version(index) - index->steady_version : 0;
+	return index->pin
+		       ? atomic_load(&index->shared->work) - index->steady_work
+		       : 0;
 }
 
 /* The same, without the lock, as a reason to call somebody who has it. */
 static bool is_behind(struct index *index, unsigned count)
 {
 	return atomic_load(&index->is_pinned) &&
-	       index_version(index) - atomic_load(&index->steady_version) >=
+	       atomic_load(&index->shared->work) -
+			       atomic_load(&index->steady_work) >=
 		       count;
 }
 
@@ -55,12 +64,12 @@ static int checkpoint_and_go(struct index *index)
 	return r;
 }
 
-/* Have so many commits come since the last checkpoint of anybody? */
+/* Has so much work been done since the last checkpoint of anybody? */
 static bool is_late_for_all(struct index *index, unsigned count)
 {
-	/* After going back the number is of a time that is no more. */
-	return (int64_t)(index_version(index) -
-			 atomic_load(&index->shared->steady_version)) >=
+	/* A power cut may leave any two numbers. */
+	return (int64_t)(atomic_load(&index->shared->work) -
+			 atomic_load(&index->shared->steady_work)) >=
 	       (int64_t)count;
 }
 
@@ -118,19 +127,28 @@ static void settle(struct index *index, uint64_t version)
 	pthread_mutex_unlock(&index->settling_lock);
 }
 
-void steady_committed(struct index *index, uint64_t version)
+/* Has this work made the sum reach the bound? */
+static bool reaches(unsigned sum, unsigned work, unsigned bound)
 {
-	unsigned commits = atomic_fetch_add(&index->commits, 1) + 1;
-	unsigned max = atomic_load(&index->commits_max);
+	return sum >= bound && sum - work < bound;
+}
+
+void steady_committed(struct index *index, uint64_t version, unsigned changes)
+{
+	const unsigned work = 1 + changes / CHANGES;
+	const unsigned commits = atomic_fetch_add(&index->commits, work) + work;
+	const unsigned max = atomic_load(&index->commits_max);
 	bool is_far;
+
+	atomic_fetch_add(&index->shared->work, work);
 
 	keeper_need(index);
 	if (atomic_load(&index->is_durable)) {
 		settle(index, version);
 		return;
 	}
-	if (commits == max || is_behind(index, max) ||
-	    (commits == COMMITS_UNPINNED && !is_paced(index) &&
+	if (reaches(commits, work, max) || is_behind(index, max) ||
+	    (reaches(commits, work, COMMITS_UNPINNED) && !is_paced(index) &&
 	     !atomic_load(&index->is_pinned)))
 		keeper_call(index);
 	is_far = is_paced(index) ? is_behind(index, 2 * max)

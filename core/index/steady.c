@@ -286,6 +286,7 @@ static int checkpoint(struct index *index)
 	MDB_txn *pin = NULL;
 	MDB_txn *lock;
 	uint64_t version;
+	uint64_t work;
 	unsigned commits;
 	int dead;
 	int r;
@@ -298,6 +299,7 @@ static int checkpoint(struct index *index)
 	if (r < 0)
 		return r;
 	version = index_version(index);
+	work = atomic_load(&index->shared->work);
 	commits = atomic_load(&index->commits);
 	r = take_snapshot(index, snapshot, &pin);
 	mdb_txn_abort(lock);
@@ -315,7 +317,8 @@ static int checkpoint(struct index *index)
 	mdb_txn_abort(index->pin);
 	index->pin = pin;
 	index->steady_version = version;
-	atomic_store(&index->shared->steady_version, version);
+	index->steady_work = work;
+	atomic_store(&index->shared->steady_work, work);
 	atomic_store(&index->is_pinned, true);
 	atomic_fetch_sub(&index->commits, commits);
 	return lmdb_error(mdb_reader_check(index->env, &dead));

@@ -15,7 +15,8 @@
 
 struct update;
 
-enum { USES_MAX = 256 };
+/* In one update: each may change three pages of the index. */
+enum { USES_MAX = 64 };
 
 struct use {
 	uint64_t id;

@@ -301,6 +301,61 @@ Test(index, a_commit_leaves_the_file_as_long_as_it_counts)
 	}
 }
 
+enum { ROWS = 20000, ROWS_AT_ONCE = 400, COMMITS = 100 };
+
+/* Write that many rows, far from each other. */
+static void write_rows(unsigned seed)
+{
+	struct index_txn *txn = begin_write();
+
+	for (unsigned i = 0; i < ROWS_AT_ONCE; i++) {
+		struct record record = {
+			.kind = CUBBY_ENTRY,
+			.place = PLACE_INDEX,
+			.mode = seed,
+		};
+		uint64_t id = 2 + ((uint64_t)i * 7919 + seed * 104729) % ROWS;
+
+		cr_assert_eq(nodes_put(txn, id, &record), 0);
+	}
+	cr_assert_eq(index_commit(txn), 0);
+}
+
+static uint64_t live_bytes(void)
+{
+	struct index_txn *txn;
+	uint64_t bytes;
+
+	cr_assert_eq(index_read(opened, &txn), 0);
+	cr_assert_eq(index_live_bytes(txn, &bytes), 0);
+	index_end(txn);
+	return bytes;
+}
+
+/* Pages that a commit frees wait for a checkpoint; who frees more has it
+ * earlier. */
+Test(index, large_commits_do_not_make_the_file_grow)
+{
+	const uint64_t slack = UINT64_C(64) << 20;
+
+	for (unsigned i = 0; i < COMMITS; i++)
+		write_rows(i);
+	cr_expect_lt(index_bytes(opened), live_bytes() + slack);
+}
+
+Test(index, large_commits_keep_the_pace_that_is_set)
+{
+	const uint64_t slack = index_set_pace(opened, 32);
+
+	for (unsigned i = 0; i < COMMITS; i++) {
+		write_rows(i);
+		cr_assert_lt(index_bytes(opened), live_bytes() + slack,
+			     "after %u commits: %ju, of which %ju live", i + 1,
+			     (uintmax_t)index_bytes(opened),
+			     (uintmax_t)live_bytes());
+	}
+}
+
 Test(index, watches_hold_the_horizon_until_they_die)
 {
 	struct index_txn *txn = begin_write();
