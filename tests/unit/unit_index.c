@@ -313,6 +313,7 @@ static void write_rows(unsigned seed)
 			.kind = CUBBY_ENTRY,
 			.place = PLACE_INDEX,
 			.mode = seed,
+			.name = "",
 		};
 		uint64_t id = 2 + ((uint64_t)i * 7919 + seed * 104729) % ROWS;
 

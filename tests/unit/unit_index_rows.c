@@ -230,7 +230,7 @@ static int see_node(void *cookie, uint64_t id, const struct record *record)
 	return 0;
 }
 
-Test(index_rows, a_damaged_record_is_passed_by_and_a_damaged_id_is_not)
+Test(index_rows, a_record_is_passed_by_and_a_damaged_id_is_not)
 {
 	uint8_t newer[RECORD_FIXED_SIZE] = {[3] = 1};
 	uint8_t key[8];
@@ -250,7 +250,8 @@ Test(index_rows, a_damaged_record_is_passed_by_and_a_damaged_id_is_not)
 	put_be64(key, 10);
 	cr_assert_eq(lmdb_put(txn, TABLE_NODES, key, 8, newer, sizeof(newer)),
 		     0);
-	cr_expect_eq(scan_nodes(txn, 0, see_node, &last), -EPROTONOSUPPORT);
+	cr_expect_eq(scan_nodes(txn, 0, see_node, &last), 0);
+	cr_expect_eq(last, 10);
 	drop(TABLE_NODES, 8, 10);
 	put(TABLE_NODES, 10, 1, 5);
 	cr_expect_eq(scan_nodes(txn, 0, see_node, &last), -EBADMSG);
@@ -406,7 +407,7 @@ Test(index_rows, what_lmdb_says_has_a_meaning)
 /* Every file of the index has a path that fits. */
 Test(index_rows, a_path_that_is_too_long_is_refused)
 {
-	static char longer[PATH_MAX + 1];
+	static char longer[PATH_MAX + 2];
 	struct index *again = NULL;
 	size_t size;
 

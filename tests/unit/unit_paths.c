@@ -326,3 +326,73 @@ Test(paths, a_directory_with_a_link_called_index_is_no_store)
 	free(target);
 	free(path);
 }
+
+/* --------------------------------------------------------------- listings */
+
+static int count_listed(void *cookie, const char *name,
+			const struct cubby_attr *attr)
+{
+	unsigned *count = cookie;
+
+	(void)name;
+	MUST(attr->kind == CUBBY_ENTRY);
+	++*count;
+	return 0;
+}
+
+static int list(const struct box *box, const char *space, unsigned *ret_count)
+{
+	struct cubby_ns *ns;
+	int r;
+
+	*ret_count = 0;
+	MUST_DO(cubby_ns_open(box->store, space, &ns));
+	r = cubby_list(ns, count_listed, ret_count);
+	cubby_ns_close(ns);
+	return r;
+}
+
+Test(paths, only_entries_are_listed)
+{
+	char *below = text_new("a/%s/b", name_of(1));
+	struct cubby_attr attr;
+	struct box box;
+	unsigned count;
+	int fd;
+
+	box_new(&box, "a");
+	box_add(&box, name_of(1), "x", 1);
+	box_add(&box, name_of(2), "y", 1);
+	MUST_DO(cubby_lookup(box.store, ROOT, "a", &attr));
+	MUST_DO(cubby_create(box.store, attr.id, "plain", &owner, &attr, &fd));
+	MUST(close(fd) == 0);
+	MUST_DO(list(&box, "", &count));
+	MUST_BE(count, 2);
+	MUST_DO(list(&box, "a/none", &count));
+	MUST_BE(count, 0);
+	/* Below an entry there is nothing. */
+	MUST_DO(list(&box, below, &count));
+	MUST_BE(count, 0);
+	MUST_DO(cubby_lookup(box.store, ROOT, "a", &attr));
+	make_newer(&box, attr.id);
+	MUST_BE(list(&box, "a", &count), -EPROTONOSUPPORT);
+	box_close(&box);
+	free(below);
+}
+
+Test(paths, a_path_too_long_to_be_told_ends_a_listing)
+{
+	struct box box;
+	unsigned count;
+
+	box_new(&box, "");
+	box_add(&box, name_of(1), "x", 1);
+	(void)make_deep(&box, CUBBY_PATH_MAX / CUBBY_NAME_MAX - 1);
+	MUST_DO(list(&box, "", &count));
+	MUST_BE(count, 1);
+	box_close(&box);
+	box_new(&box, "");
+	(void)make_deep(&box, CUBBY_PATH_MAX / CUBBY_NAME_MAX + 1);
+	MUST_BE(list(&box, "", &count), -ENAMETOOLONG);
+	box_close(&box);
+}

@@ -433,66 +433,6 @@ Test(rows, a_quota_is_of_a_directory_that_is_there)
 	cubby_watch_close(watch);
 }
 
-/* --------------------------------------------------------------- listings */
-
-static int count_listed(void *cookie, const char *name,
-			const struct cubby_attr *attr)
-{
-	unsigned *count = cookie;
-
-	(void)name;
-	cr_assert_eq(attr->kind, CUBBY_ENTRY);
-	++*count;
-	return 0;
-}
-
-static int list(const char *space, unsigned *ret_count)
-{
-	struct cubby_ns *ns;
-	int r;
-
-	*ret_count = 0;
-	cr_assert_eq(cubby_ns_open(store, space, &ns), 0);
-	r = cubby_list(ns, count_listed, ret_count);
-	cubby_ns_close(ns);
-	return r;
-}
-
-Test(rows, only_entries_are_listed)
-{
-	char below[64];
-	unsigned count;
-
-	(void)make_plain(dir_id, "plain", 5);
-	cr_expect_eq(list("", &count), 0);
-	cr_expect_eq(count, 2);
-	cr_expect_eq(list("a/none", &count), 0);
-	cr_expect_eq(count, 0);
-	/* Below an entry there is nothing. */
-	(void)snprintf(below, sizeof(below), "a/%s/b", right_name);
-	cr_expect_eq(list(below, &count), 0);
-	cr_expect_eq(count, 0);
-	set_record(dir_id, "damaged", 7);
-	cr_expect_eq(list("a", &count), -EBADMSG);
-}
-
-Test(rows, a_path_too_long_to_be_told_is_an_error)
-{
-	char name[CUBBY_NAME_MAX + 1];
-	uint64_t dir = dir_id;
-	struct cubby_attr attr;
-	unsigned count;
-
-	memset(name, 'd', CUBBY_NAME_MAX);
-	name[CUBBY_NAME_MAX] = '\0';
-	for (unsigned i = 0; i < CUBBY_PATH_MAX / CUBBY_NAME_MAX; i++) {
-		cr_assert_eq(cubby_mkdir(store, dir, name, &owner, &attr), 0);
-		cr_expect_eq(list("a", &count), i == 15 ? -ENAMETOOLONG : 0,
-			     "depth %u", i);
-		dir = attr.id;
-	}
-}
-
 struct visit {
 	unsigned count;
 	bool adds; /* an entry for each that is visited */
