@@ -141,7 +141,6 @@ void steady_committed(struct index *index, uint64_t version, unsigned changes)
 	bool is_far;
 
 	atomic_fetch_add(&index->shared->work, work);
-
 	keeper_need(index);
 	if (atomic_load(&index->is_durable)) {
 		settle(index, version);

@@ -42,9 +42,9 @@ CUBBY_MUST_CHECK int steady_verify(struct index *index);
 CUBBY_MUST_CHECK int steady_protect(struct index *index);
 
 /* After the commit of `version`, with so many rows put and deleted: have a
- * checkpoint taken when one is due. Waits
- * for the disk only when it is far behind, or if the index is durable: then
- * until a checkpoint covers the commit, or has failed. */
+ * checkpoint taken when one is due. Waits for the disk only when it is far
+ * behind, or if the index is durable: then until a checkpoint covers the
+ * commit, or has failed. */
 void steady_committed(struct index *index, uint64_t version, unsigned changes);
 
 /* Take a checkpoint now, if anything has changed since the last one. */
