@@ -161,4 +161,15 @@ no_room_for_it() {
 expect 'no room for the lock file is "no space"' no_room_for_it
 rm "$disk/filler"
 expect 'and with room all is there' "${CUBBY:?}" list "$disk/holes"
+
+# Without a single free block, by processes that have not written before.
+all_gone() {
+	local key
+	for key in $("$CUBBY" list "$disk/holes" | awk '{ print $NF }'); do
+		"$CUBBY" delete "$disk/holes" "$key" || return 1
+	done
+	[ -z "$("$CUBBY" list "$disk/holes")" ]
+}
+fill
+expect 'a disk that is full to the last block can be emptied' all_gone
 exit $failed

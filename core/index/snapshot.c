@@ -114,24 +114,64 @@ int snapshot_read(const char *path, struct snapshot *ret_snapshot)
 	return n < 0 ? (int)n : decode(bytes, (size_t)n, ret_snapshot);
 }
 
+/*
+ * A file whose blocks are there when the disk has none left: without a snapshot
+ * nothing can be changed, so nothing could be deleted either. It takes the
+ * place of steady.new then, and is made anew of the blocks that steady had.
+ */
+static void keep_spare(int dir_fd, size_t size)
+{
+	SCOPED_FD int fd = -1;
+	struct stat found;
+
+	if (sys_stat(dir_fd, "steady.spare", &found) == 0 &&
+	    found.st_blocks * INT64_C(512) >= (int64_t)size)
+		return;
+	fd = sys_create_new(dir_fd, "steady.spare", O_WRONLY);
+	/* Without room it is tried again after the next one. */
+	if (fd >= 0)
+		IGNORE(sys_reserve(fd, size));
+}
+
+static int take_spare(int dir_fd)
+{
+	int r = sys_rename(dir_fd, "steady.spare", "steady.new");
+
+	return r < 0 ? r : sys_open_file(dir_fd, "steady.new", O_WRONLY);
+}
+
+static int write_new(int fd, const uint8_t *bytes, size_t size)
+{
+	int r = fd < 0 ? fd : sys_pwrite(fd, bytes, size, 0);
+
+	return r < 0 ? r : sys_fsync(fd);
+}
+
 int snapshot_write(const char *path, const struct snapshot *snapshot)
 {
 	SCOPED_FREE uint8_t *bytes = malloc(AT_PAGE + SNAPSHOT_PAGE_MAX);
 	SCOPED_FD int dir_fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY);
 	SCOPED_FD int fd = -1;
+	size_t size;
 	int r;
 
 	if (!bytes)
 		return -ENOMEM;
 	if (dir_fd < 0)
 		return dir_fd;
+	size = encode(snapshot, bytes);
 	fd = sys_create_new(dir_fd, "steady.new", O_WRONLY);
-	if (fd < 0)
-		return fd;
-	r = sys_pwrite(fd, bytes, encode(snapshot, bytes), 0);
-	if (r == 0)
-		r = sys_fsync(fd);
+	r = write_new(fd, bytes, size);
+	if (r == -ENOSPC || r == -EDQUOT) {
+		sys_close(&fd);
+		fd = take_spare(dir_fd);
+		r = fd == -ENOENT ? r : write_new(fd, bytes, size);
+	}
 	if (r == 0)
 		r = sys_rename(dir_fd, "steady.new", "steady");
-	return r < 0 ? r : sys_fsync(dir_fd);
+	if (r == 0)
+		r = sys_fsync(dir_fd);
+	if (r == 0)
+		keep_spare(dir_fd, size);
+	return r;
 }

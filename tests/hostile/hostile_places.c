@@ -38,6 +38,7 @@ enum spot {
 	SPOT_WATCHES,
 	SPOT_STEADY,
 	SPOT_NEW_STEADY,
+	SPOT_SPARE_STEADY,
 	SPOT_HELD,
 	SPOT_FIGURES,
 	SPOT_QUARANTINE,
@@ -48,9 +49,10 @@ enum spot {
 };
 
 static const char *const spots[] = {
-	"blob",	    "new blob",	       "draft",	 "new draft",  "data.mdb",
-	"lock.mdb", "watches",	       "steady", "steady.new", "held",
-	"figures",  "quarantine file", "shard",	 "blobs",      "drafts",
+	"blob",	    "new blob", "draft",	   "new draft",	 "data.mdb",
+	"lock.mdb", "watches",	"steady",	   "steady.new", "steady.spare",
+	"held",	    "figures",	"quarantine file", "shard",	 "blobs",
+	"drafts",
 };
 
 static bool is_directory(enum spot spot)
@@ -185,6 +187,7 @@ static void put_all(const struct hostile_case *one, const struct model *model)
 			[SPOT_WATCHES] = "index/watches",
 			[SPOT_STEADY] = "index/steady",
 			[SPOT_NEW_STEADY] = "index/steady.new",
+			[SPOT_SPARE_STEADY] = "index/steady.spare",
 			[SPOT_HELD] = "index/held",
 			[SPOT_FIGURES] = "figures",
 			[SPOT_BLOBS] = "blobs",
