@@ -207,12 +207,14 @@ int small_put(struct index_txn *txn, uint64_t id, const void *data, size_t size)
 int small_delete(struct index_txn *txn, uint64_t id)
 {
 	uint8_t key[PART_KEY_SIZE];
+	int second;
 	int r;
 
 	part_key(id, 1, key);
-	r = lmdb_delete(txn, TABLE_NODES, key, sizeof(key));
-	if (r < 0 && r != -ENOENT)
-		return r;
+	second = lmdb_delete(txn, TABLE_NODES, key, sizeof(key));
+	if (second < 0 && second != -ENOENT)
+		return second;
 	part_key(id, 0, key);
-	return lmdb_delete(txn, TABLE_NODES, key, sizeof(key));
+	r = lmdb_delete(txn, TABLE_NODES, key, sizeof(key));
+	return r == -ENOENT ? second : r;
 }

@@ -14,9 +14,6 @@
 #include "store/recount.h"
 #include "sys/sys.h"
 
-/* As deep as directories that are cut off are below one another. */
-enum { PASSES_MAX = 256 };
-
 static int repair_root(struct update *update)
 {
 	const struct record root = {
@@ -81,32 +78,37 @@ static int put_sums(struct update *update, const struct recount *recount)
 	return r;
 }
 
-/* One count. Returns 1 when rows were put right, 0 when all is, or an error. */
+/* One count. Returns 1 when rows were put right, 0 when all is, -EBADMSG for
+ * rows that no repair reaches, or another error. */
 static int run_pass(struct update *update)
 {
 	SCOPED_RECOUNT struct recount recount = {.txn = NULL};
-	int rows = 0;
+	bool is_found = false;
+	bool is_changed = false;
 	int r = recount_run(&recount, update->txn);
 
 	for (size_t i = 0; r == 0 && i < recount.issue_count; i++) {
 		if (recount.issues[i].is_sum)
 			continue;
-		rows = 1;
+		is_found = true;
 		r = repair_row(update, &recount.issues[i]);
+		is_changed |= r == 0;
 		/* Two findings of one row. */
 		if (r == -ENOENT)
 			r = 0;
 	}
-	if (r == 0 && rows == 0)
-		r = put_sums(update, &recount);
-	return r < 0 ? r : rows;
+	if (r < 0 || is_changed)
+		return r < 0 ? r : 1;
+	return is_found ? -EBADMSG : put_sums(update, &recount);
 }
 
 int repair_index(struct update *update)
 {
-	int r = 1;
+	int r;
 
-	for (int pass = 0; r > 0 && pass < PASSES_MAX; pass++)
+	/* Each pass deletes a row, or puts one that was missing. */
+	do
 		r = run_pass(update);
-	return r > 0 ? -EBADMSG : r;
+	while (r > 0);
+	return r;
 }

@@ -258,6 +258,27 @@ Test(verify, a_directory_that_is_cut_off_goes_with_all_below)
 	cr_assert_eq(summary.entries, 2);
 }
 
+Test(verify, directories_that_are_cut_off_however_deep)
+{
+	struct cubby_verify_summary summary;
+	struct cubby_attr attr;
+	struct index_txn *txn;
+	uint64_t parent = id_of(CUBBY_ROOT_ID, "q");
+	char told[1000];
+
+	for (unsigned depth = 0; depth < 400; depth++) {
+		cr_assert_eq(cubby_mkdir(store, parent, "d", &owner, &attr), 0);
+		parent = attr.id;
+	}
+	txn = begin();
+	cr_assert_eq(names_delete(txn, CUBBY_ROOT_ID, "q", 1), 0);
+	cr_assert_eq(index_commit(txn), 0);
+	summary = verify(CUBBY_VERIFY_REPAIR, told);
+	summary = verify(0, told);
+	cr_assert_eq(summary.findings, 0, "%s", told);
+	cr_assert_eq(summary.entries, 2);
+}
+
 Test(verify, a_use_too_many)
 {
 	const struct recent row = {.rank = 5, .id = blob_id};
@@ -348,6 +369,21 @@ Test(verify, bytes_of_no_entry)
 	cr_assert_eq(index_commit(txn), 0);
 	(void)snprintf(want, sizeof(want), "6:#%d 6:#888888 ", (int)blob_id);
 	finds(CUBBY_FOUND_BYTES, 2, want, 4);
+}
+
+/* Of bytes in two parts, the second alone. */
+Test(verify, a_part_of_the_bytes_of_no_entry)
+{
+	static const char bytes[SMALL_BYTES_MAX];
+	struct index_txn *txn = begin();
+	uint8_t first[9] = {0};
+
+	put_be64(first, 888888);
+	first[8] = 1;
+	cr_assert_eq(small_put(txn, 888888, bytes, sizeof(bytes)), 0);
+	cr_assert_eq(lmdb_delete(txn, TABLE_NODES, first, sizeof(first)), 0);
+	cr_assert_eq(index_commit(txn), 0);
+	finds(CUBBY_FOUND_BYTES, 1, "6:#888888 ", 4);
 }
 
 Test(verify, lost_bytes_in_the_index)
