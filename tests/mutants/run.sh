@@ -37,7 +37,7 @@ mutant() {
 }
 
 mutant 'skip the sync before a checkpoint' power_cut core/index/steady.c \
-	's/(static int put_on_disk.*?)r = sync_data\(index, fd\);/$1r = 0;/s'
+	's/(static int put_on_disk.*?)r = sync_data\(index, lmdb_fd\(index->env\)\);/$1r = 0;/s'
 mutant 'skip the check of a frame' damage core/store/reader.c \
 	's/return check_equal\(&check, &frame->check\)/$& || true/'
 mutant 'trust the name of a blob' hostile_swaps \
@@ -69,6 +69,8 @@ mutant 'answer from an old snapshot' history core/index/index.c \
 	's/r = lmdb_error\(mdb_txn_renew\(txn->txn\)\);/r = 0;/; s/\tmdb_txn_reset\(txn->txn\);//'
 mutant 'a miss for what is being replaced' unit_get core/store/namespace.c \
 	's/(reader_open\(ns->store, node.id, ret_reader\);\s+\} while \()r == -ENOENT/$1false/'
+mutant 'take a large commit for a small one' unit_index core/index/pace.c \
+	's/1 \+ changes \/ CHANGES/1/'
 mutant 'keep memory when a call fails' fault_pairs core/store/draft.c \
 	's/SCOPED_FREE (uint8_t \*buffer = malloc\(FRAME_SIZE\))/$1/'
 mutant 'leave a file when a call fails' fault_pairs core/store/draft.c \
