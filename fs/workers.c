@@ -8,6 +8,13 @@
  * time, which costs more than to look up a name. The reader has often not gone
  * to sleep when the next request comes.
  *
+ * To sleep and to be woken takes several times as long as most answers. So when
+ * the last request came within SPIN_NS of the answer before it, the reader
+ * looks for the next one for as long before it sleeps: who sends one request
+ * after another waits half as long, and the price is SPIN_NS of a processor
+ * after the last of them. It does so only while there is a processor to spare,
+ * which the minder finds out: see spare.h.
+ *
  * Before a request that may take longer the reader looks whether another one
  * waits already; then it lets an idle or a new thread be the reader. What takes
  * long or waits, while there was no other request yet, is noticed by the
@@ -35,8 +42,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "spare.h"
 #include "stop.h"
 
+/* Longer than it takes to wake a client, to whom the answer goes. */
+#define SPIN_NS INT64_C(100000)
 #define LOOK_NS (2L * 1000 * 1000)
 /* The minder sleeps after so many looks without a request. */
 #define QUIET_LOOKS 50u
@@ -56,6 +66,9 @@ struct workers {
 	pthread_cond_t request;	  /* for a minder that sleeps; or the end */
 	_Atomic(struct worker *) reader;
 	_Atomic(bool) minder_sleeps;
+	_Atomic(bool) is_burst;	 /* the last request came soon */
+	_Atomic(bool) has_spare; /* a processor, when the minder looked last */
+	struct spare spare;	 /* the minder's */
 	bool ending;
 	unsigned idle;
 	unsigned count;
@@ -170,6 +183,28 @@ static void answer(struct worker *self, const struct fuse_buf *request)
 	atomic_fetch_add(&self->turn, 1);
 }
 
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return INT64_C(1000000000) * now.tv_sec + now.tv_nsec;
+}
+
+/* Wait for a request, as fuse_session_receive_buf() does. */
+static int receive(struct workers *w, struct fuse_buf *request)
+{
+	const int64_t begin = now_ns();
+	int n;
+
+	if (atomic_load(&w->is_burst) && atomic_load(&w->has_spare))
+		while (!has_request(w) && now_ns() - begin < SPIN_NS)
+			continue;
+	n = fuse_session_receive_buf(w->session, request);
+	atomic_store(&w->is_burst, now_ns() - begin < SPIN_NS);
+	return n;
+}
+
 static void *worker_run(void *arg)
 {
 	struct worker *self = arg;
@@ -180,7 +215,7 @@ static void *worker_run(void *arg)
 	this_worker = self;
 	while (!over &&
 	       (atomic_load(&w->reader) == self || reader_begin(self))) {
-		int n = fuse_session_receive_buf(w->session, &request);
+		int n = receive(w, &request);
 
 		if (n > 0)
 			answer(self, &request);
@@ -224,6 +259,8 @@ static void *minder_run(void *arg)
 
 		if (is_same && turn % 2 == 1)
 			replace_reader_locked(w);
+		if (!is_same)
+			atomic_store(&w->has_spare, spare_look(&w->spare));
 		quiet = is_same ? quiet + 1 : 0;
 		seen = reader;
 		seen_turn = turn;
@@ -252,11 +289,13 @@ int workers_new(struct fuse_session *session, unsigned max,
 	for (unsigned i = 0; i < max; i++)
 		w->threads[i].workers = w;
 	w->count = 1;
+	spare_init(&w->spare);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->no_reader, NULL);
 	pthread_cond_init(&w->request, NULL);
 	r = pthread_create(&w->minder, NULL, minder_run, w);
 	if (r != 0) {
+		spare_done(&w->spare);
 		free(w);
 		return -r;
 	}
@@ -273,6 +312,7 @@ void workers_free(struct workers *w)
 	pthread_cond_destroy(&w->request);
 	pthread_cond_destroy(&w->no_reader);
 	pthread_mutex_destroy(&w->lock);
+	spare_done(&w->spare);
 	free(w);
 }
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "must.h"
@@ -83,4 +84,34 @@ Test(mount_workers, a_long_request_holds_up_no_other)
 	MOUNT_OR_SKIP();
 	cr_assert_geq(misses_while_publishing(NULL), ENOUGH);
 	cr_assert_geq(misses_while_publishing("max_threads=2"), ENOUGH);
+}
+
+static int64_t cpu_ms(pid_t pid)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	MUST(clock_getcpuclockid(pid, &clock) == 0);
+	MUST(clock_gettime(clock, &used) == 0);
+	return (int64_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+/* After a burst it looks for the next request for a while, and then sleeps. */
+Test(mount_workers, without_requests_it_sleeps)
+{
+	enum { MISSES = 3000, PAUSE_MS = 500 };
+	struct site site;
+
+	MOUNT_OR_SKIP();
+	site_new(&site);
+	for (unsigned round = 0; round < 3; round++) {
+		int64_t before;
+
+		for (unsigned i = 0; i < MISSES; i++)
+			MUST(site_misses(&site, name_of(round * MISSES + i)));
+		before = cpu_ms(site.mount.pid);
+		usleep(PAUSE_MS * 1000);
+		cr_assert_lt(cpu_ms(site.mount.pid) - before, PAUSE_MS / 5);
+	}
+	site_end(&site);
 }
