@@ -72,6 +72,8 @@ ssize_t codec_compress_level(void *target, const void *data, size_t size,
 		contexts->compress = ZSTD_createCCtx();
 	if (!contexts || !contexts->compress)
 		return -ENOMEM;
+	if (level == CODEC_LEVEL && size <= CODEC_SHORT)
+		level = -1;
 	made = ZSTD_compressCCtx(contexts->compress, target, codec_bound(size),
 				 data, size, level);
 	/* With room for the bound, memory is the only thing that can lack. */

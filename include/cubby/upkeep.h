@@ -184,9 +184,10 @@ typedef int cubby_recompress_fn(void *cookie, uint64_t total,
 
 /*
  * Compress the entries anew with zstd's `level`, CUBBY_LEVEL_MIN to
- * CUBBY_LEVEL_MAX. (Adds use level 1.) An entry changes when it becomes smaller
- * by a fiftieth at least; one that was stored as it is may be compressed then,
- * and a small one may move from its file into the index.
+ * CUBBY_LEVEL_MAX. (Adds use level 1, and -1 for up to 4 KiB.) An entry
+ * changes when it becomes smaller by a fiftieth at least; one that was stored
+ * as it is may be compressed then, and a small one may move from its file into
+ * the index.
  *
  * An entry that changes gets a new id, as if it was added, but keeps its times,
  * uses, mode and owner, and counts as no add; mounts are told, and who has it

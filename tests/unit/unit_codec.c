@@ -68,6 +68,23 @@ Test(codec, takes_exactly_one_frame)
 		-EBADMSG);
 }
 
+/* Hex digits without repetitions: a code of four bits each halves them. */
+Test(codec, leaves_literals_of_short_content_as_they_are)
+{
+	uint32_t noise = 1;
+
+	for (size_t i = 0; i <= CODEC_SHORT; i++) {
+		noise = noise * 1664525 + 1013904223;
+		content[i] = (uint8_t) "0123456789abcdef"[noise >> 28];
+	}
+	cr_expect_geq(codec_compress(stored, content, CODEC_SHORT),
+		      CODEC_SHORT);
+	cr_expect_lt(codec_compress(stored, content, CODEC_SHORT + 1),
+		     CODEC_SHORT * 3 / 4);
+	cr_expect_lt(codec_compress_level(stored, content, CODEC_SHORT, 2),
+		     CODEC_SHORT * 3 / 4);
+}
+
 Test(codec, pays_from_a_sixteenth_saved)
 {
 	cr_expect(codec_pays(14999, 16000));
