@@ -183,8 +183,9 @@ static int decode_frames(const uint8_t *rows, const struct footer *footer,
 		if (footer->codec == CODEC_RAW ? stored != raw
 					       : stored > codec_bound(raw))
 			return -EBADMSG;
-		sum += stored;
+		ret_frames[i].offset = sum;
 		ret_frames[i].stored_size = stored;
+		sum += stored;
 		memcpy(ret_frames[i].check.bytes, rows + 4, CHECK_SIZE);
 	}
 	return sum == footer->payload_size ? 0 : -EBADMSG;

@@ -29,6 +29,7 @@ enum {
 struct frame {
 	uint32_t stored_size;
 	struct check check; /* of the stored bytes */
+	uint64_t offset;    /* of them in the file: for who decodes */
 };
 
 struct footer {
@@ -86,9 +87,9 @@ bool footer_begins_at_once(uint64_t offset);
 /*
  * Decode and check a whole footer that lies at the end of a file of
  * `file_size` bytes. On success `ret_footer->frames` is on the heap and the
- * caller's; path and name point into `bytes`. Every stored size in the table
- * is possible, and they add up to the payload.
- * Returns 0, -EBADMSG, -EPROTONOSUPPORT, or -ENOMEM.
+ * caller's, with offsets; path and name point into `bytes`. Every stored size
+ * in the table is possible, and they add up to the payload. Returns 0,
+ * -EBADMSG, -EPROTONOSUPPORT, or -ENOMEM.
  */
 CUBBY_MUST_CHECK int footer_decode(const uint8_t *bytes, size_t size,
 				   uint64_t file_size, uint64_t id,

@@ -76,19 +76,31 @@ static int find_entry(struct index_txn *txn, const char *path, const char *name,
 	return r == -ENOTDIR ? -ENOENT : r;
 }
 
-/* `*ret_directory` is left alone when the namespace does not exist. */
-static int find(struct cubby_ns *ns, const char *name, uint64_t *ret_directory,
-		struct node *ret_node)
+/* `*ret_directory` is left alone when the namespace does not exist. The caller
+ * ends the transaction. */
+static int find_in(struct index_txn **ret_txn, struct cubby_ns *ns,
+		   const char *name, uint64_t *ret_directory,
+		   struct node *ret_node)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
 	int r = index_read(ns->store->index, &txn);
 
 	if (r == 0)
 		r = find_entry(txn, ns->path, name, ret_directory, ret_node);
+	if (r == 0)
+		*ret_txn = TAKE(txn);
 	index_end(TAKE(txn));
 	if (r == -EBADMSG && *ret_directory != 0)
 		quarantine_name(ns->store, *ret_directory, name);
 	return r;
+}
+
+static int find(struct cubby_ns *ns, const char *name, uint64_t *ret_directory,
+		struct node *ret_node)
+{
+	SCOPED_TXN struct index_txn *txn = NULL;
+
+	return find_in(&txn, ns, name, ret_directory, ret_node);
 }
 
 int cubby_get_name(struct cubby_ns *ns, const char *name,
@@ -102,14 +114,16 @@ int cubby_get_name(struct cubby_ns *ns, const char *name,
 	/* The node may be replaced and purged between finding and opening;
 	 * every round means that somebody else has made progress. */
 	do {
+		SCOPED_TXN struct index_txn *txn = NULL;
 		uint64_t directory = 0;
 
-		r = find(ns, name, &directory, &node);
+		r = find_in(&txn, ns, name, &directory, &node);
 		if (r == -ENOENT)
 			figures_miss(ns->store->figures, directory, name);
 		if (r < 0)
 			return r;
-		r = reader_open(ns->store, node.id, ret_reader);
+		r = reader_open_found(ns->store, node.id, &txn, &node.record,
+				      ret_reader);
 	} while (r == -ENOENT || r == -EINVAL);
 	if (r == 0) {
 		figures_hit(ns->store->figures, node.record.parent,

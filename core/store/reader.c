@@ -35,7 +35,7 @@ struct cubby_reader {
 	unsigned level;	      /* of its compression, 0 if not known */
 	uint64_t frame_count;
 	struct frame *frames;
-	uint64_t *offsets; /* of the stored frames */
+	struct frame only; /* of an entry in the index */
 	uint8_t *payload;  /* all stored bytes, checked; or NULL */
 	int fd;		   /* when payload is NULL */
 	pthread_mutex_t lock;
@@ -45,23 +45,6 @@ struct cubby_reader {
 };
 
 /* ---------------------------------------------------------------- opening */
-
-static int take_frames(struct cubby_reader *reader, struct frame *frames,
-		       uint64_t count)
-{
-	uint64_t offset = 0;
-
-	reader->frames = frames;
-	reader->frame_count = count;
-	reader->offsets = calloc((size_t)count + 1, sizeof(*reader->offsets));
-	if (!reader->offsets)
-		return -ENOMEM;
-	for (uint64_t i = 0; i < count; i++) {
-		reader->offsets[i] = offset;
-		offset += frames[i].stored_size;
-	}
-	return 0;
-}
 
 static bool frame_is_right(const struct cubby_reader *reader, uint64_t index,
 			   const uint8_t *stored)
@@ -78,7 +61,6 @@ static int open_small(struct cubby_reader *reader, struct index_txn *txn,
 		      const struct record *record)
 {
 	const size_t size = (size_t)record->stored_size;
-	struct frame *frame;
 	int r = 0;
 
 	/* The check is of the stored bytes, not of the record. What does not
@@ -87,22 +69,15 @@ static int open_small(struct cubby_reader *reader, struct index_txn *txn,
 	if (record->codec == CODEC_ZSTD && record->stored_size >= record->size)
 		return -EBADMSG;
 	reader->payload = malloc(size + 1);
-	frame = malloc(sizeof(*frame));
-	if (!reader->payload || !frame) {
-		free(frame);
+	if (!reader->payload)
 		return -ENOMEM;
-	}
 	if (size > 0)
 		r = small_get(txn, reader->id, reader->payload, size);
-	if (r < 0) {
-		free(frame);
-		return r == -ENOENT ? -EBADMSG : r;
-	}
-	*frame = (struct frame){.stored_size = (uint32_t)size,
-				.check = record->check};
-	r = take_frames(reader, frame, 1);
 	if (r < 0)
-		return r;
+		return r == -ENOENT ? -EBADMSG : r;
+	reader->only = (struct frame){.stored_size = (uint32_t)size,
+				      .check = record->check};
+	reader->frames = &reader->only;
 	if (!frame_is_right(reader, 0, reader->payload))
 		return -EBADMSG;
 	reader->frame_count = footer_frame_count(record->size);
@@ -119,9 +94,8 @@ static int take_footer(struct cubby_reader *reader, const uint8_t *bytes,
 
 	if (r < 0)
 		return r;
-	r = take_frames(reader, footer.frames, footer.frame_count);
-	if (r < 0)
-		return r;
+	reader->frames = footer.frames;
+	reader->frame_count = footer.frame_count;
 	/* The footer is a right one; is it the one that the index means? */
 	if (!check_equal(&check, &record->check) ||
 	    footer.size != record->size || footer.codec != record->codec)
@@ -141,8 +115,7 @@ static int open_whole(struct cubby_reader *reader, int fd,
 	reader->payload = malloc(size + 1);
 	if (!reader->payload)
 		return -ENOMEM;
-	/* One byte more shows a file that is too long. */
-	n = sys_pread(fd, reader->payload, size + 1, 0);
+	n = sys_pread(fd, reader->payload, size, 0);
 	if (n < 0)
 		return (int)n;
 	if ((size_t)n != size || size < FOOTER_TAIL_SIZE)
@@ -154,7 +127,7 @@ static int open_whole(struct cubby_reader *reader, int fd,
 				footer_size, record);
 	for (uint64_t i = 0; r == 0 && i < reader->frame_count; i++)
 		if (!frame_is_right(reader, i,
-				    reader->payload + reader->offsets[i]))
+				    reader->payload + reader->frames[i].offset))
 			r = -EBADMSG;
 	return r;
 }
@@ -173,16 +146,10 @@ static int open_large(struct cubby_reader *reader, int fd,
 {
 	SCOPED_FREE uint8_t *bytes = NULL;
 	uint8_t tail[FOOTER_TAIL_SIZE];
-	struct stat file;
 	size_t size;
-	int r = sys_fstat(fd, &file);
+	int r = read_exactly(fd, tail, sizeof(tail),
+			     record->stored_size - sizeof(tail));
 
-	if (r < 0)
-		return r;
-	if ((uint64_t)file.st_size != record->stored_size)
-		return -EBADMSG;
-	r = read_exactly(fd, tail, sizeof(tail),
-			 record->stored_size - sizeof(tail));
 	if (r == 0)
 		r = footer_find(tail, record->stored_size, &size);
 	if (r != 0)
@@ -197,18 +164,39 @@ static int open_large(struct cubby_reader *reader, int fd,
 static int open_blob(struct cubby_reader *reader, const struct record *record)
 {
 	char path[LAYOUT_PATH_SIZE];
+	struct stat file;
 	int fd;
 
 	layout_blob(reader->id, record->codec, path);
-	fd = sys_open_file(reader->store->dir_fd, path, O_RDONLY);
+	fd = sys_open_stat(reader->store->dir_fd, path, O_RDONLY, &file);
 	if (fd < 0)
 		return fd;
 	reader->fd = fd;
+	if ((uint64_t)file.st_size != record->stored_size)
+		return -EBADMSG;
 	if (record->stored_size > WHOLE_MAX)
 		return open_large(reader, fd, record);
 	fd = open_whole(reader, fd, record);
 	sys_close(&reader->fd);
 	return fd;
+}
+
+/* By its record, which was found in `*txn`: that ends. -ENOENT: its file is not
+ * there. */
+static int open_record(struct cubby_reader *reader, struct index_txn **txn,
+		       const struct record *record)
+{
+	SCOPED_TXN struct index_txn *found = TAKE(*txn);
+
+	if (record->kind != CUBBY_ENTRY)
+		return record->kind == CUBBY_DIRECTORY ? -EISDIR : -EINVAL;
+	reader->record = *record;
+	reader->record.name = NULL;
+	if (record->place == PLACE_INDEX)
+		return open_small(reader, found, record);
+	/* A file is read without a transaction: it may take its time. */
+	index_end(TAKE(found));
+	return open_blob(reader, &reader->record);
 }
 
 /* One attempt. -ENOENT: the node or its file is not there. */
@@ -220,17 +208,7 @@ static int try_open(struct cubby_reader *reader)
 
 	if (r == 0)
 		r = nodes_get(txn, reader->id, &record);
-	if (r != 0)
-		return r;
-	if (record.kind != CUBBY_ENTRY)
-		return record.kind == CUBBY_DIRECTORY ? -EISDIR : -EINVAL;
-	reader->record = record;
-	reader->record.name = NULL;
-	if (record.place == PLACE_INDEX)
-		return open_small(reader, txn, &record);
-	/* A file is read without a transaction: it may take its time. */
-	index_end(TAKE(txn));
-	return open_blob(reader, &record);
+	return r < 0 ? r : open_record(reader, &txn, &record);
 }
 
 /* Are the bytes of the node still where they were looked for? */
@@ -251,8 +229,10 @@ struct damage {
 	struct record seen; /* without its name */
 };
 
-/* Without a consequence of damage. */
-static int open_entry(struct cubby *store, uint64_t id,
+/* Without a consequence of damage. `record` may be NULL, or what `*txn` says of
+ * the node. */
+static int open_entry(struct cubby *store, uint64_t id, struct index_txn **txn,
+		      const struct record *record,
 		      struct cubby_reader **ret_reader,
 		      struct damage *ret_damage)
 {
@@ -266,7 +246,7 @@ static int open_entry(struct cubby *store, uint64_t id,
 	reader->fd = -1;
 	reader->kept_index = no_frame;
 	pthread_mutex_init(&reader->lock, NULL);
-	r = try_open(reader);
+	r = record ? open_record(reader, txn, record) : try_open(reader);
 	/* No file: the node has been purged, or its bytes have been compressed
 	 * meanwhile, which happens once; otherwise the file has been lost. */
 	if (r == -ENOENT && !is_unmoved(reader))
@@ -285,11 +265,12 @@ static int open_entry(struct cubby *store, uint64_t id,
 	return 0;
 }
 
-int reader_open(struct cubby *store, uint64_t id,
-		struct cubby_reader **ret_reader)
+int reader_open_found(struct cubby *store, uint64_t id, struct index_txn **txn,
+		      const struct record *record,
+		      struct cubby_reader **ret_reader)
 {
-	struct damage damage;
-	int r = open_entry(store, id, ret_reader, &damage);
+	struct damage damage = {.is_lost = false};
+	int r = open_entry(store, id, txn, record, ret_reader, &damage);
 
 	if (r == -EBADMSG && damage.is_lost &&
 	    quarantine_lost(store, id, &damage.seen) == 0)
@@ -299,14 +280,20 @@ int reader_open(struct cubby *store, uint64_t id,
 	return r;
 }
 
+int reader_open(struct cubby *store, uint64_t id,
+		struct cubby_reader **ret_reader)
+{
+	return reader_open_found(store, id, NULL, NULL, ret_reader);
+}
+
 void cubby_reader_close(struct cubby_reader *reader)
 {
 	if (!reader)
 		return;
 	sys_close(&reader->fd);
 	pthread_mutex_destroy(&reader->lock);
-	free(reader->frames);
-	free(reader->offsets);
+	if (reader->frames != &reader->only)
+		free(reader->frames);
 	free(reader->payload);
 	free(reader->kept);
 	free(reader);
@@ -341,7 +328,7 @@ static int decode_stored(const struct cubby_reader *reader, uint64_t index,
 static int decode(const struct cubby_reader *reader, uint64_t index,
 		  uint8_t *target)
 {
-	const uint64_t offset = reader->offsets[index];
+	const uint64_t offset = reader->frames[index].offset;
 	const size_t size = reader->frames[index].stored_size;
 	SCOPED_FREE uint8_t *stored = NULL;
 	int r;
@@ -436,7 +423,8 @@ int reader_verify(struct cubby *store, uint64_t id, struct digest *digest)
 	SCOPED_FREE uint8_t *raw = malloc(FRAME_SIZE);
 	struct cubby_reader *reader = NULL;
 	struct damage damage;
-	int r = raw ? open_entry(store, id, &reader, &damage) : -ENOMEM;
+	int r = raw ? open_entry(store, id, NULL, NULL, &reader, &damage)
+		    : -ENOMEM;
 
 	for (uint64_t i = 0; r == 0 && i < reader->frame_count; i++) {
 		r = decode(reader, i, raw);

@@ -18,6 +18,13 @@
 CUBBY_MUST_CHECK int reader_open(struct cubby *store, uint64_t id,
 				 struct cubby_reader **ret_reader);
 
+/* The same for a node whose record has just been found in `*txn`: the first
+ * attempt needs no other transaction, and this one ends with it. */
+CUBBY_MUST_CHECK int reader_open_found(struct cubby *store, uint64_t id,
+				       struct index_txn **txn,
+				       const struct record *record,
+				       struct cubby_reader **ret_reader);
+
 /* Open the entry, check and decode all of it, and hand it to `digest`. Changes
  * nothing. Returns as reader_open(), or an error of the digest. */
 CUBBY_MUST_CHECK int reader_verify(struct cubby *store, uint64_t id,

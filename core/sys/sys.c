@@ -55,18 +55,19 @@ int sys_open(int dir_fd, const char *path, int flags)
 	return open_strictly(dir_fd, path, flags, 0);
 }
 
-static int open_file(int dir_fd, const char *path, int flags, mode_t mode)
+/* `*ret_file` is not filled in of a new one. */
+static int open_file(int dir_fd, const char *path, int flags, mode_t mode,
+		     struct stat *ret_file)
 {
 	int fd = open_strictly(dir_fd, path, flags | O_NONBLOCK, mode);
-	struct stat file;
 	int r;
 
 	if (fd == -ELOOP || fd == -EISDIR || fd == -ENOTDIR || fd == -ENXIO)
 		return -EBADMSG;
 	if (fd < 0 || flags & O_EXCL) /* it is new: a file */
 		return fd;
-	r = sys_fstat(fd, &file);
-	if (r == 0 && !S_ISREG(file.st_mode))
+	r = sys_fstat(fd, ret_file);
+	if (r == 0 && !S_ISREG(ret_file->st_mode))
 		r = -EBADMSG;
 	if (r < 0) {
 		sys_close(&fd);
@@ -77,12 +78,22 @@ static int open_file(int dir_fd, const char *path, int flags, mode_t mode)
 
 int sys_open_file(int dir_fd, const char *path, int flags)
 {
-	return open_file(dir_fd, path, flags, 0);
+	struct stat file;
+
+	return sys_open_stat(dir_fd, path, flags, &file);
+}
+
+int sys_open_stat(int dir_fd, const char *path, int flags,
+		  struct stat *ret_stat)
+{
+	return open_file(dir_fd, path, flags, 0, ret_stat);
 }
 
 int sys_create(int dir_fd, const char *path, int flags)
 {
-	return open_file(dir_fd, path, flags | O_CREAT, FILE_MODE);
+	struct stat file;
+
+	return open_file(dir_fd, path, flags | O_CREAT, FILE_MODE, &file);
 }
 
 int sys_create_new(int dir_fd, const char *path, int flags)

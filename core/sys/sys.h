@@ -20,6 +20,9 @@ CUBBY_MUST_CHECK int sys_open(int dir_fd, const char *path, int flags);
 /* The same for a file: -EBADMSG, without waiting, for anything else that is in
  * its place, be it a directory, a symlink, a FIFO or a device. */
 CUBBY_MUST_CHECK int sys_open_file(int dir_fd, const char *path, int flags);
+/* The same, and what fstat(2) says of it. */
+CUBBY_MUST_CHECK int sys_open_stat(int dir_fd, const char *path, int flags,
+				   struct stat *ret_stat);
 /* The same, and the file is made when it is missing. */
 CUBBY_MUST_CHECK int sys_create(int dir_fd, const char *path, int flags);
 /* Make a new file. What has the name is unlinked before, never opened: it may
