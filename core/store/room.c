@@ -143,7 +143,7 @@ static int look(const struct room *room, enum need *ret_need)
 {
 	const uint64_t limit = room->update->limits.max_size;
 	const uint64_t files = file_bytes(room);
-	const uint64_t file = index_file_bytes(room->update->store->index);
+	uint64_t file;
 	uint64_t live;
 	int r;
 
@@ -152,6 +152,7 @@ static int look(const struct room *room, enum need *ret_need)
 		*ret_need = NEED_BLOBS;
 	if (limit == 0)
 		return 0;
+	file = index_file_bytes(room->update->store->index);
 	r = index_live_bytes(room->update->txn, &live);
 	if (r < 0)
 		return r;
