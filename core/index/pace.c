@@ -26,6 +26,9 @@ enum {
 	/* What an add with an eviction changes, and a commit is taken to free
 	 * (COMMIT_BYTES). */
 	CHANGES = 16,
+	/* A commit frees about nine pages: see due_after(). */
+	DUE_PAGES = 128,
+	DUE_MIN = 128,
 	PACE_WAIT_NS = 500 * 1000,
 	PACE_WAITS = 1000,
 };
@@ -35,6 +38,22 @@ enum {
 static bool is_paced(struct index *index)
 {
 	return atomic_load(&index->commits_max) < INDEX_PACE_MAX;
+}
+
+/*
+ * After how much work of this process the keeper takes a checkpoint when it
+ * looks. The file keeps the length to which the pages that wait for one have
+ * made it, so of a small index that is less than commits_max. It is not called
+ * for that, so that a burst of adds does not have to share the disk.
+ */
+static unsigned due_after(struct index *index)
+{
+	const unsigned max = atomic_load(&index->commits_max);
+	const uint64_t share = atomic_load(&index->known_pages) / DUE_PAGES;
+
+	if (is_paced(index) || share >= max)
+		return max;
+	return share < DUE_MIN ? DUE_MIN : (unsigned)share;
 }
 
 /* How much work, of any process, the pin is behind. steady_lock is held. */
@@ -166,7 +185,7 @@ void steady_committed(struct index *index, uint64_t version, unsigned changes)
 
 int steady_tend(struct index *index, bool is_late)
 {
-	unsigned max = atomic_load(&index->commits_max);
+	const unsigned max = atomic_load(&index->commits_max);
 	unsigned commits;
 	int r = 0;
 
@@ -174,7 +193,8 @@ int steady_tend(struct index *index, bool is_late)
 		return -EAGAIN;
 	commits = atomic_load(&index->commits);
 	if (index->pin && commits > 0 &&
-	    (commits >= max || distance(index) >= max || is_late)) {
+	    (commits >= due_after(index) || distance(index) >= max ||
+	     is_late)) {
 		r = steady_checkpoint_alone(index, false);
 		r = r < 0 ? r : 1;
 	} else if (index->pin && (is_late || distance(index) >= max)) {

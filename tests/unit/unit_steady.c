@@ -15,6 +15,7 @@
 #include "index/lmdb_index.h"
 #include "index/nodes.h"
 #include "index/snapshot.h"
+#include "index/steady.h"
 #include "leaks.h"
 
 static char path[] = "/tmp/cubby-steady-XXXXXX";
@@ -256,6 +257,23 @@ Test(steady, the_distance_to_the_last_checkpoint_is_bounded)
 		cr_assert_eq(change(opened, 10 + i, true), 0);
 		cr_assert_leq(index_version(opened) - steady_version(), 16);
 	}
+}
+
+/* What waits for a checkpoint makes the file longer for ever. */
+Test(steady, a_small_index_takes_its_checkpoints_early)
+{
+	enum { MANY = 200 };
+	int r;
+
+	cr_assert_eq(change(opened, 10, true), 0);
+	cr_assert_eq(steady_checkpoint(opened), 0);
+	for (unsigned i = 0; i < MANY; i++)
+		cr_assert_eq(change(opened, 20 + i, true), 0);
+	/* The keeper may have been there first, or be at it. */
+	while ((r = steady_tend(opened, false)) == -EAGAIN)
+		pause_ms(1);
+	cr_expect_geq(r, 0);
+	cr_expect_lt(index_version(opened) - steady_version(), MANY);
 }
 
 Test(steady, a_durable_commit_is_on_the_disk_when_it_returns)
