@@ -3,8 +3,11 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+enum { RUNNING_FIELD = 4 };
 
 void spare_init(struct spare *spare)
 {
@@ -25,7 +28,7 @@ void spare_done(struct spare *spare)
 bool spare_look(const struct spare *spare)
 {
 	char text[128];
-	unsigned running;
+	const char *field = text;
 	ssize_t n;
 
 	if (spare->fd < 0 || spare->processors < 2)
@@ -34,6 +37,10 @@ bool spare_look(const struct spare *spare)
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
-	return sscanf(text, "%*s %*s %*s %u/", &running) == 1 &&
-	       running <= spare->processors + 1;
+	for (int i = 1; field && i < RUNNING_FIELD; i++) {
+		field = strchr(field, ' ');
+		field = field ? field + 1 : NULL;
+	}
+	return field &&
+	       strtoul(field, NULL, 10) <= (unsigned long)spare->processors + 1;
 }

@@ -208,7 +208,9 @@ static int try_open(struct cubby_reader *reader)
 
 	if (r == 0)
 		r = nodes_get(txn, reader->id, &record);
-	return r < 0 ? r : open_record(reader, &txn, &record);
+	if (r != 0)
+		return r;
+	return open_record(reader, &txn, &record);
 }
 
 /* Are the bytes of the node still where they were looked for? */
@@ -283,7 +285,9 @@ int reader_open_found(struct cubby *store, uint64_t id, struct index_txn **txn,
 int reader_open(struct cubby *store, uint64_t id,
 		struct cubby_reader **ret_reader)
 {
-	return reader_open_found(store, id, NULL, NULL, ret_reader);
+	struct index_txn *none = NULL;
+
+	return reader_open_found(store, id, &none, NULL, ret_reader);
 }
 
 void cubby_reader_close(struct cubby_reader *reader)
@@ -422,8 +426,9 @@ int reader_verify(struct cubby *store, uint64_t id, struct digest *digest)
 {
 	SCOPED_FREE uint8_t *raw = malloc(FRAME_SIZE);
 	struct cubby_reader *reader = NULL;
+	struct index_txn *none = NULL;
 	struct damage damage;
-	int r = raw ? open_entry(store, id, NULL, NULL, &reader, &damage)
+	int r = raw ? open_entry(store, id, &none, NULL, &reader, &damage)
 		    : -ENOMEM;
 
 	for (uint64_t i = 0; r == 0 && i < reader->frame_count; i++) {
