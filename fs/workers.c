@@ -8,12 +8,13 @@
  * time, which costs more than to look up a name. The reader has often not gone
  * to sleep when the next request comes.
  *
- * To sleep and to be woken takes several times as long as most answers. So when
- * the last request came within SPIN_NS of the answer before it, the reader
- * looks for the next one for as long before it sleeps: who sends one request
- * after another waits half as long, and the price is SPIN_NS of a processor
- * after the last of them. It does so only while there is a processor to spare,
- * which the minder finds out: see spare.h.
+ * To sleep and to be woken takes several times as long as most answers, where
+ * it means that two processors sleep and are woken in turn. So when the next
+ * request has come late a few times, but not much later than that takes, the
+ * reader looks for the next ones for up to SPIN_NS each before it sleeps. After
+ * SPINS of them it sleeps again, to see whether that is still slow: when client
+ * and reader are on the same processor, it is not. All that only while there is
+ * a processor to spare, which the minder finds out: see spare.h.
  *
  * Before a request that may take longer the reader looks whether another one
  * waits already; then it lets an idle or a new thread be the reader. What takes
@@ -47,6 +48,11 @@
 
 /* Longer than it takes to wake a client, to whom the answer goes. */
 #define SPIN_NS INT64_C(100000)
+/* A request that comes so long after an answer, up to twice SPIN_NS, is late.
+ */
+#define LATE_NS INT64_C(50000)
+#define LATE_RUN 4
+#define SPINS 128
 #define LOOK_NS (2L * 1000 * 1000)
 /* The minder sleeps after so many looks without a request. */
 #define QUIET_LOOKS 50u
@@ -66,7 +72,8 @@ struct workers {
 	pthread_cond_t request;	  /* for a minder that sleeps; or the end */
 	_Atomic(struct worker *) reader;
 	_Atomic(bool) minder_sleeps;
-	_Atomic(bool) is_burst;	 /* the last request came soon */
+	_Atomic(int) late;	 /* so many came late, one after the other */
+	_Atomic(int) spins;	 /* as often it is looked for the next one */
 	_Atomic(bool) has_spare; /* a processor, when the minder looked last */
 	struct spare spare;	 /* the minder's */
 	bool ending;
@@ -191,17 +198,34 @@ static int64_t now_ns(void)
 	return INT64_C(1000000000) * now.tv_sec + now.tv_nsec;
 }
 
+/* Is the next request to be looked for, after so long a sleep? */
+static void learn(struct workers *w, int64_t slept_ns)
+{
+	const bool is_late = slept_ns >= LATE_NS && slept_ns < 2 * SPIN_NS;
+	const int late = is_late ? atomic_load(&w->late) + 1 : 0;
+
+	atomic_store(&w->late, late % LATE_RUN);
+	if (late == LATE_RUN)
+		atomic_store(&w->spins, SPINS);
+}
+
 /* Wait for a request, as fuse_session_receive_buf() does. */
 static int receive(struct workers *w, struct fuse_buf *request)
 {
 	const int64_t begin = now_ns();
+	const int spins = atomic_load(&w->spins);
+	const bool looks = spins > 0 && atomic_load(&w->has_spare);
+	int64_t waited;
 	int n;
 
-	if (atomic_load(&w->is_burst) && atomic_load(&w->has_spare))
-		while (!has_request(w) && now_ns() - begin < SPIN_NS)
-			continue;
+	while (looks && !has_request(w) && now_ns() - begin < SPIN_NS)
+		continue;
 	n = fuse_session_receive_buf(w->session, request);
-	atomic_store(&w->is_burst, now_ns() - begin < SPIN_NS);
+	waited = now_ns() - begin;
+	if (looks)
+		atomic_store(&w->spins, waited < SPIN_NS ? spins - 1 : 0);
+	else
+		learn(w, waited);
 	return n;
 }
 
