@@ -19,6 +19,7 @@
 #include "index/recent.h"
 #include "must.h"
 #include "ops.h"
+#include "setting.h"
 #include "store/layout.h"
 #include "store/store.h"
 
@@ -251,7 +252,9 @@ static int recompress_with(struct stage *stage, unsigned flags)
 	int r = cubby_recompress(stage->store, RECOMPRESS_LEVEL, flags, NULL,
 				 NULL, &summary);
 
-	if (r == 0 && (summary.entries != 3 || summary.damaged > 0))
+	/* An attempt before this may have made room. */
+	if (r == 0 && (summary.entries > 3 || summary.damaged > 0 ||
+		       (summary.entries < 3 && !setting_was_full())))
 		stage->wrong = "not all entries were looked at";
 	return r;
 }
