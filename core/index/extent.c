@@ -56,7 +56,6 @@ static int get_extent(struct index *index, struct extent *ret_extent)
 static int count_free(struct index_txn *txn, const struct extent *extent,
 		      uint64_t *ret_count)
 {
-	enum { FREE_DBI = 0 }; /* the database that LMDB keeps of them */
 	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
 	uint64_t count = 0;
 	MDB_val key;

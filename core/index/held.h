@@ -23,7 +23,7 @@ struct held;
 /* What all processes that have the index open share. */
 struct shared {
 	_Atomic(uint64_t) work;	       /* of all commits ever: see pace.c */
-	_Atomic(uint64_t) steady_work; /* of those before the last checkpoint */
+	_Atomic(uint64_t) steady_work; /* of those before the oldest pin */
 };
 
 /* The region of the watch `slot`, empty. Within a write transaction. The caller

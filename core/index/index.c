@@ -38,9 +38,7 @@
 #include "sys/sys.h"
 
 enum {
-	/* Pages that a commit with an add and an eviction takes out of use
-	 * until the next checkpoint: measured, the largest case. */
-	COMMIT_BYTES = 112 * 1024,
+	PAGE_SIZE = 4096,
 };
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -105,6 +103,25 @@ static int read_once(struct index *index, struct index_txn **ret_txn)
 	}
 	*ret_txn = txn;
 	return 0;
+}
+
+static void end_once(struct index_txn *txn)
+{
+	struct index *index = txn->index;
+
+	if (!txn->is_write) {
+		mdb_txn_reset(txn->txn);
+		pthread_mutex_lock(&index->lock);
+		if (index->pool_count < TXN_POOL_SIZE) {
+			index->pool[index->pool_count++] = txn;
+			txn = NULL;
+		}
+		pthread_mutex_unlock(&index->lock);
+	}
+	if (txn) {
+		mdb_txn_abort(txn->txn);
+		free(txn);
+	}
 }
 
 int index_read(struct index *index, struct index_txn **ret_txn)
@@ -173,18 +190,43 @@ int index_write(struct index *index, struct index_txn **ret_txn)
 	return 0;
 }
 
+/* Pages that the commit of `version` has freed: LMDB has them in a list of that
+ * number, whose first word is how many, until they are used again. */
+static uint64_t count_freed(struct index *index, uint64_t version)
+{
+	struct index_txn *txn;
+	MDB_cursor *cursor;
+	size_t number = version;
+	size_t count = STEADY_COMMIT_PAGES; /* if it cannot be found out */
+	MDB_val key = {.mv_size = sizeof(number), .mv_data = &number};
+	MDB_val value;
+	int r;
+
+	if (read_once(index, &txn) < 0)
+		return count;
+	if (mdb_cursor_open(txn->txn, FREE_DBI, &cursor) == 0) {
+		r = mdb_cursor_get(cursor, &key, &value, MDB_SET);
+		if (r == 0 && value.mv_size >= sizeof(count))
+			memcpy(&count, value.mv_data, sizeof(count));
+		else if (r == MDB_NOTFOUND)
+			count = 0;
+		mdb_cursor_close(cursor);
+	}
+	end_once(txn);
+	return count;
+}
+
 int index_commit(struct index_txn *txn)
 {
 	struct index *index = txn->index;
 	uint64_t version = mdb_txn_id(txn->txn);
-	unsigned changes = txn->changes;
 	int r = mdb_txn_commit(txn->txn);
 
 	CHECK(txn->is_write);
 	free(txn);
 	if (r == 0) {
 		extent_keep(index);
-		steady_committed(index, version, changes);
+		steady_committed(index, version, count_freed(index, version));
 	} else if (r == EIO && extent_was_full(index)) {
 		r = ENOSPC;
 	}
@@ -204,19 +246,7 @@ void index_end(struct index_txn *txn)
 	if (!txn)
 		return;
 	index = txn->index;
-	if (!txn->is_write) {
-		mdb_txn_reset(txn->txn);
-		pthread_mutex_lock(&index->lock);
-		if (index->pool_count < TXN_POOL_SIZE) {
-			index->pool[index->pool_count++] = txn;
-			txn = NULL;
-		}
-		pthread_mutex_unlock(&index->lock);
-	}
-	if (txn) {
-		mdb_txn_abort(txn->txn);
-		free(txn);
-	}
+	end_once(txn);
 	environment_leave(index);
 }
 
@@ -390,8 +420,11 @@ uint64_t index_set_pace(struct index *index, unsigned commits)
 {
 	CHECK(commits > 0 && commits <= INDEX_PACE_MAX);
 	atomic_store(&index->commits_max, commits);
-	/* Who commits waits for a checkpoint when twice as many have come. */
-	return (uint64_t)commits * 2 * COMMIT_BYTES + extent_slack(index);
+	/* Who commits waits for a checkpoint when twice as many have come;
+	 * others may be at it at the same time. */
+	return (uint64_t)(commits * 9 / 4 + 2) * STEADY_COMMIT_PAGES *
+		       PAGE_SIZE +
+	       extent_slack(index);
 }
 
 uint64_t index_version(struct index *index)
@@ -418,7 +451,7 @@ uint64_t index_file_bytes(struct index *index)
 
 int index_live_bytes(struct index_txn *txn, uint64_t *ret_bytes)
 {
-	enum { FREE_DBI = 0, META_PAGES = 2 };
+	enum { META_PAGES = 2 };
 	const MDB_dbi all[] = {FREE_DBI, txn->index->meta, txn->index->tree};
 	uint64_t pages = META_PAGES;
 	MDB_stat stat;

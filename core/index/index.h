@@ -52,7 +52,9 @@ CUBBY_MUST_CHECK int index_verify_durable(struct index *index);
 
 /*
  * After how many commits a checkpoint is due, 1 to INDEX_PACE_MAX, which is the
- * default: pages that they free cannot be used again before it.
+ * default: pages that they free cannot be used again before it. Meant are adds
+ * with an eviction at their worst: of commits that free less it is more, but
+ * INDEX_PACE_MAX in any case.
  * Returns by how many bytes the data file may be longer then than what it
  * holds, about.
  */

@@ -121,7 +121,6 @@ int lmdb_put(struct index_txn *txn, enum table table, const void *key,
 	struct key row;
 
 	make_key(txn, table, key, key_size, &row);
-	txn->changes++;
 	return lmdb_error(mdb_put(txn->txn, row.dbi, &row.val, &data, 0));
 }
 
@@ -131,7 +130,6 @@ int lmdb_delete(struct index_txn *txn, enum table table, const void *key,
 	struct key row;
 
 	make_key(txn, table, key, key_size, &row);
-	txn->changes++;
 	return lmdb_error(mdb_del(txn->txn, row.dbi, &row.val, NULL));
 }
 

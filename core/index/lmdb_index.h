@@ -16,6 +16,7 @@
 enum {
 	TXN_POOL_SIZE = 32,
 	WATCHES_MAX = 256, /* at a time, on one store */
+	FREE_DBI = 0,	   /* the database that LMDB keeps of free pages */
 };
 
 /*
@@ -95,8 +96,7 @@ struct index_txn {
 	struct index *index;
 	MDB_txn *txn;
 	bool is_write;
-	unsigned changes; /* rows of the tree put and deleted */
-	int watch_count;  /* living ones, or -1 for not known yet */
+	int watch_count; /* living ones, or -1 for not known yet */
 	uint32_t watches[WATCHES_MAX];
 };
 

@@ -8,8 +8,11 @@
  * (index_set_pace()) there is one pin for all, the commits of all count, and
  * who runs ahead waits. In a durable index every commit waits for one.
  *
- * A commit that frees more pages counts as several, which is called its work: a
- * row that changes may take a leaf of its own, and one that moves two.
+ * What a commit counts for is the pages that it has freed, which is called its
+ * work. A checkpoint is due after so much work, and after twice as much who
+ * commits waits for its end. Where all wait for one pin, each commit from
+ * halfway between the two waits for a moment: who adds faster than the disk
+ * writes has to wait, and many short waits are better than a long one.
  */
 #include <errno.h>
 #include <time.h>
@@ -23,14 +26,13 @@ enum {
 	/* Without a pin of its own, a process looks for another's at each
 	 * commit; after so many it is given one. */
 	COMMITS_UNPINNED = 16,
-	/* What an add with an eviction changes, and a commit is taken to free
-	 * (COMMIT_BYTES). */
-	CHANGES = 16,
-	/* A commit frees about nine pages: see due_after(). */
-	DUE_PAGES = 128,
-	DUE_MIN = 128,
+	/* See due_after(). */
+	DUE_SHARE = 5,
+	DUE_MIN = 128 * STEADY_COMMIT_PAGES,
 	PACE_WAIT_NS = 500 * 1000,
 	PACE_WAITS = 1000,
+	MOMENT_NS = 1200 * 1000, /* the longest */
+	MOMENTS = 4,
 };
 
 /* Is the file to stay short? Then one pin has to do for all processes: each of
@@ -40,20 +42,41 @@ static bool is_paced(struct index *index)
 	return atomic_load(&index->commits_max) < INDEX_PACE_MAX;
 }
 
+/* After how much work a checkpoint is due. */
+static unsigned work_max(struct index *index)
+{
+	return atomic_load(&index->commits_max) * STEADY_COMMIT_PAGES;
+}
+
 /*
  * After how much work of this process the keeper takes a checkpoint when it
  * looks. The file keeps the length to which the pages that wait for one have
- * made it, so of a small index that is less than commits_max. It is not called
+ * made it, so of a small index that is less than work_max(). It is not called
  * for that, so that a burst of adds does not have to share the disk.
  */
 static unsigned due_after(struct index *index)
 {
-	const unsigned max = atomic_load(&index->commits_max);
-	const uint64_t share = atomic_load(&index->known_pages) / DUE_PAGES;
+	const unsigned max = work_max(index);
+	const uint64_t share = atomic_load(&index->known_pages) / DUE_SHARE;
 
 	if (is_paced(index) || share >= max)
 		return max;
 	return share < DUE_MIN ? DUE_MIN : (unsigned)share;
+}
+
+/* However little commits free, one is due after INDEX_PACE_MAX of them. */
+static unsigned work_of(struct index *index, uint64_t freed_pages)
+{
+	const unsigned least =
+		(work_max(index) + INDEX_PACE_MAX - 1) / INDEX_PACE_MAX;
+	const unsigned most = work_max(index) * 2; /* more is no worse */
+
+	/* Other processes that commit at the same time free as many. With a pin
+	 * for each of them, more wait. */
+	freed_pages *= is_paced(index) ? 2 : 3;
+	if (freed_pages > most)
+		return most;
+	return freed_pages > least ? (unsigned)freed_pages : least;
 }
 
 /* How much work, of any process, the pin is behind. steady_lock is held. */
@@ -65,12 +88,12 @@ static uint64_t distance(struct index *index)
 }
 
 /* The same, without the lock, as a reason to call somebody who has it. */
-static bool is_behind(struct index *index, unsigned count)
+static bool is_behind(struct index *index, unsigned work)
 {
 	return atomic_load(&index->is_pinned) &&
 	       atomic_load(&index->shared->work) -
 			       atomic_load(&index->steady_work) >=
-		       count;
+		       work;
 }
 
 /* A checkpoint by who has no pin; it does not keep one that is not needed. */
@@ -83,27 +106,50 @@ static int checkpoint_and_go(struct index *index)
 	return r;
 }
 
-/* Has so much work been done since the last checkpoint of anybody? */
-static bool is_late_for_all(struct index *index, unsigned count)
+/* How much work, of any process, the oldest pin is behind. A power cut may
+ * leave any two numbers. */
+static int64_t lead(struct index *index)
 {
-	/* A power cut may leave any two numbers. */
 	return (int64_t)(atomic_load(&index->shared->work) -
-			 atomic_load(&index->shared->steady_work)) >=
-	       (int64_t)count;
+			 atomic_load(&index->shared->steady_work));
 }
 
-/* Wait for who has the pin to take a checkpoint; if he does not, take one. */
-static void wait_for_all(struct index *index, unsigned count)
+static void pause_for(long ns)
 {
-	const struct timespec pause = {.tv_nsec = PACE_WAIT_NS};
+	const struct timespec pause = {.tv_nsec = ns};
 
-	for (int i = 0; i < PACE_WAITS; i++) {
-		if (!is_late_for_all(index, count))
+	nanosleep(&pause, NULL);
+}
+
+/* Who is ahead of the disk waits for it, the longer the further ahead. */
+static void wait_a_moment(struct index *index, unsigned max)
+{
+	const int64_t half = max / 2;
+
+	for (int i = 0; i < MOMENTS; i++) {
+		int64_t beyond = lead(index) - max - half;
+
+		if (beyond < 0)
 			return;
-		nanosleep(&pause, NULL);
+		pause_for(beyond < half ? MOMENT_NS * beyond / half
+					: MOMENT_NS);
+	}
+}
+
+/* Wait for who has the pin to take a checkpoint; if he does not, or has ended
+ * it, take one. */
+static void wait_for_all(struct index *index, unsigned work)
+{
+	for (int i = 0; i < PACE_WAITS && steady_is_marked_by_others(index);
+	     i++) {
+		if (lead(index) < work)
+			return;
+		pause_for(PACE_WAIT_NS);
 	}
 	pthread_mutex_lock(&index->steady_lock);
-	IGNORE(checkpoint_and_go(index));
+	/* His pin is a burden, but nobody is to wait for him again. */
+	if (checkpoint_and_go(index) == 0)
+		atomic_store(&index->shared->steady_work, index->steady_work);
 	pthread_mutex_unlock(&index->steady_lock);
 }
 
@@ -152,11 +198,15 @@ static bool reaches(unsigned sum, unsigned work, unsigned bound)
 	return sum >= bound && sum - work < bound;
 }
 
-void steady_committed(struct index *index, uint64_t version, unsigned changes)
+void steady_committed(struct index *index, uint64_t version,
+		      uint64_t freed_pages)
 {
-	const unsigned work = 1 + changes / CHANGES;
+	const unsigned max = work_max(index);
+	const unsigned unpinned = COMMITS_UNPINNED * STEADY_COMMIT_PAGES;
+	const unsigned work = work_of(index, freed_pages);
 	const unsigned commits = atomic_fetch_add(&index->commits, work) + work;
-	const unsigned max = atomic_load(&index->commits_max);
+	/* Another one like this is not to pass the bound. */
+	const unsigned far = 2 * max - (work < max ? work : max);
 	bool is_far;
 
 	atomic_fetch_add(&index->shared->work, work);
@@ -166,18 +216,19 @@ void steady_committed(struct index *index, uint64_t version, unsigned changes)
 		return;
 	}
 	if (reaches(commits, work, max) || is_behind(index, max) ||
-	    (reaches(commits, work, COMMITS_UNPINNED) && !is_paced(index) &&
+	    (reaches(commits, work, unpinned) && !is_paced(index) &&
 	     !atomic_load(&index->is_pinned)))
 		keeper_call(index);
-	is_far = is_paced(index) ? is_behind(index, 2 * max)
-				 : commits >= 2 * max;
-	if (is_paced(index) && !is_far && is_late_for_all(index, 2 * max))
-		wait_for_all(index, 2 * max);
+	if (is_paced(index))
+		wait_a_moment(index, max);
+	is_far = is_paced(index) ? is_behind(index, far) : commits >= 2 * max;
+	if (is_paced(index) && !is_far && lead(index) >= far)
+		wait_for_all(index, far);
 	if (!is_far)
 		return;
 	pthread_mutex_lock(&index->steady_lock);
 	/* What fails is tried again. */
-	if (is_paced(index) ? distance(index) >= 2 * max
+	if (is_paced(index) ? distance(index) >= far
 			    : atomic_load(&index->commits) >= 2 * max)
 		IGNORE(steady_checkpoint_alone(index, false));
 	pthread_mutex_unlock(&index->steady_lock);
@@ -185,7 +236,8 @@ void steady_committed(struct index *index, uint64_t version, unsigned changes)
 
 int steady_tend(struct index *index, bool is_late)
 {
-	const unsigned max = atomic_load(&index->commits_max);
+	const unsigned max = work_max(index);
+	const unsigned unpinned = COMMITS_UNPINNED * STEADY_COMMIT_PAGES;
 	unsigned commits;
 	int r = 0;
 
@@ -200,9 +252,8 @@ int steady_tend(struct index *index, bool is_late)
 	} else if (index->pin && (is_late || distance(index) >= max)) {
 		/* Only others write, whom it burdens. */
 		r = steady_end_pin(index);
-	} else if (!index->pin &&
-		   ((commits > 0 && is_late) ||
-		    (commits >= COMMITS_UNPINNED && !is_paced(index)))) {
+	} else if (!index->pin && ((commits > 0 && is_late) ||
+				   (commits >= unpinned && !is_paced(index)))) {
 		r = checkpoint_and_go(index);
 		r = r < 0 ? r : 1;
 	}

@@ -279,6 +279,11 @@ static int put_on_disk(struct index *index, const struct snapshot *snapshot)
 	return r < 0 ? r : snapshot_write(index->path, snapshot);
 }
 
+bool steady_is_marked_by_others(struct index *index)
+{
+	return sys_byte_is_marked(index->lock_fd, byte_pinned) > 0;
+}
+
 /* steady_lock and the byte CHECKPOINT are held. */
 static int checkpoint(struct index *index)
 {
@@ -314,11 +319,13 @@ static int checkpoint(struct index *index)
 		mdb_txn_abort(pin);
 		return r;
 	}
+	/* As long as another process has an older pin, that one counts. */
+	if (index->pin || !steady_is_marked_by_others(index))
+		atomic_store(&index->shared->steady_work, work);
 	mdb_txn_abort(index->pin);
 	index->pin = pin;
 	index->steady_version = version;
 	index->steady_work = work;
-	atomic_store(&index->shared->steady_work, work);
 	atomic_store(&index->is_pinned, true);
 	atomic_fetch_sub(&index->commits, commits);
 	return lmdb_error(mdb_reader_check(index->env, &dead));
@@ -366,11 +373,6 @@ int steady_end_pin(struct index *index)
 	}
 	mdb_txn_abort(lock);
 	return r;
-}
-
-bool steady_is_marked_by_others(struct index *index)
-{
-	return sys_byte_is_marked(index->lock_fd, byte_pinned) > 0;
 }
 
 int steady_checkpoint(struct index *index)

@@ -41,11 +41,16 @@ CUBBY_MUST_CHECK int steady_verify(struct index *index);
 /* If not: see to it that one is. Not within a write transaction. */
 CUBBY_MUST_CHECK int steady_protect(struct index *index);
 
-/* After the commit of `version`, with so many rows put and deleted: have a
+/* Pages that a commit with an add and an eviction frees: measured, the largest
+ * case. */
+enum { STEADY_COMMIT_PAGES = 28 };
+
+/* After the commit of `version`, which has freed so many pages: have a
  * checkpoint taken when one is due. Waits for the disk only when it is far
  * behind, or if the index is durable: then until a checkpoint covers the
  * commit, or has failed. */
-void steady_committed(struct index *index, uint64_t version, unsigned changes);
+void steady_committed(struct index *index, uint64_t version,
+		      uint64_t freed_pages);
 
 /* Take a checkpoint now, if anything has changed since the last one. */
 CUBBY_MUST_CHECK int steady_checkpoint(struct index *index);

@@ -26,7 +26,11 @@
 #include "scratch.h"
 #include "sys/sys.h"
 
-enum { PACE = 4 };
+enum {
+	PACE = 2,
+	DUE = PACE * STEADY_COMMIT_PAGES,
+	COMMIT_MAX = 10, /* pages that a change frees, at most */
+};
 
 static char *path;
 static struct index *opened;
@@ -51,6 +55,12 @@ static void change(struct index *index)
 	MUST_DO(index_write(index, &txn));
 	MUST_DO(names_put(txn, 1, "a", 1, ++id));
 	MUST_DO(index_commit(txn));
+}
+
+/* Pages that wait for a checkpoint. */
+static uint64_t lead(void)
+{
+	return opened->shared->work - opened->shared->steady_work;
 }
 
 static void change_often(unsigned times)
@@ -137,15 +147,15 @@ static void other_end(const struct other *other)
 static void stopped(void)
 {
 	struct other other;
+	uint64_t version;
 
 	begin("stopped");
 	other = other_begin();
 	MUST(kill(other.pid, SIGSTOP) == 0);
 	(void)index_set_pace(opened, PACE);
-	for (unsigned i = 0; i < 5 * PACE; i++) {
+	for (version = steady_version(); steady_version() == version;) {
 		change(opened);
-		MUST(index_version(opened) - steady_version() <=
-		     (uint64_t)2 * PACE);
+		MUST(lead() < 2 * DUE);
 		/* One pin has to do for all. */
 		MUST(!opened->is_pinned);
 	}
@@ -163,11 +173,14 @@ static void busy(void)
 	begin("busy");
 	other = other_begin();
 	(void)index_set_pace(opened, PACE);
-	for (unsigned i = 0; i < 5 * PACE; i++) {
+	for (unsigned i = 0; i < 5; i++) {
+		while (lead() < 2 * DUE - 2 * COMMIT_MAX)
+			change(opened);
 		MUST(write(other.orders, "s", 1) == 1);
-		change(opened);
-		MUST(index_version(opened) - steady_version() <=
-		     (uint64_t)2 * PACE + 1);
+		while (lead() >= 2 * DUE - 2 * COMMIT_MAX) {
+			change(opened);
+			MUST(lead() < 2 * DUE);
+		}
 		MUST(!opened->is_pinned);
 	}
 	other_end(&other);
@@ -194,7 +207,7 @@ static void tended_with_a_pin(void)
 	MUST(opened->is_pinned);
 	/* Only others write: the pin would be a burden to them. */
 	(void)index_set_pace(opened, PACE);
-	for (unsigned i = 0; i < PACE; i++)
+	while (lead() < DUE)
 		other_change(&other);
 	MUST_BE(steady_tend(opened, false), 0);
 	MUST(!opened->is_pinned);
@@ -295,6 +308,63 @@ static void tended_in_vain(void)
 	free(watches);
 }
 
+/* What counts is the pages that are freed, not the commits. */
+static void due_by_pages(void)
+{
+	begin("pages");
+	change(opened);
+	MUST(opened->is_pinned);
+	(void)index_set_pace(opened, PACE);
+	change_often(2 * PACE);
+	MUST(lead() >= 2 * PACE && lead() < DUE);
+	MUST_BE(steady_tend(opened, false), 0);
+	while (lead() < DUE)
+		change(opened);
+	MUST_BE(steady_tend(opened, false), 1);
+	MUST_BE(steady_version(), index_version(opened));
+	MUST_BE(lead(), 0);
+	end();
+}
+
+/* Far ahead, but not so far that it has to wait for the end of a checkpoint. */
+static void waits_a_moment(void)
+{
+	const int64_t least_ns = 500 * 1000;
+	int64_t begun_ns;
+
+	begin("moment");
+	change(opened);
+	(void)index_set_pace(opened, 4 * PACE);
+	while (lead() < 8 * DUE - 3 * COMMIT_MAX)
+		change(opened);
+	begun_ns = sys_now_ns();
+	change(opened);
+	MUST(sys_now_ns() - begun_ns >= least_ns);
+	MUST(lead() >= 8 * DUE - 3 * COMMIT_MAX); /* nobody took one */
+	end();
+}
+
+/* As long as somebody has an older pin, that is what keeps pages back. */
+static void synced_beside_a_pin(void)
+{
+	struct other other;
+	uint64_t waiting;
+
+	begin("beside");
+	other = other_begin();
+	change_often(3);
+	waiting = lead();
+	MUST(waiting > 0);
+	MUST_DO(index_sync(opened));
+	MUST_BE(steady_version(), index_version(opened));
+	MUST_BE(lead(), waiting);
+	other_end(&other);
+	change_often(1);
+	MUST_DO(index_sync(opened));
+	MUST_BE(lead(), 0);
+	end();
+}
+
 /* Without a keeper, who has a pin of his own takes his checkpoints himself. */
 static void far_ahead(void)
 {
@@ -313,6 +383,9 @@ const struct refusal_case pace_cases[] = {
 	{"a pin of one's own lasts as long as it serves", tended_with_a_pin},
 	{"who has no pin gets one when he needs it", tended_without_a_pin},
 	{"a checkpoint that fails is tried again later", tended_in_vain},
+	{"one is due by the pages that wait for it", due_by_pages},
+	{"who is ahead waits for a moment", waits_a_moment},
+	{"a pin that is older still counts", synced_beside_a_pin},
 	{"who only reads is in nobody's way", read_only},
 	{"who is far ahead takes a checkpoint himself", far_ahead},
 };
