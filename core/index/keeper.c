@@ -26,7 +26,7 @@
 
 enum {
 	POLL_MS = 20,
-	POLL_PACED_MS = 2,
+	POLL_CLOSE_MS = 2,
 	RETRY_MS = 1000, /* after an error of the disk */
 	INTERVAL_MS = 5000,
 };
@@ -71,11 +71,7 @@ static int64_t pause_of(struct index *index, int r)
 {
 	if (r < 0 && r != -EAGAIN)
 		return RETRY_MS;
-	/* Where the file is to stay short, others may be waiting. */
-	return atomic_load(&index->is_pinned) &&
-			       atomic_load(&index->commits_max) < INDEX_PACE_MAX
-		       ? POLL_PACED_MS
-		       : POLL_MS;
+	return steady_is_close(index) ? POLL_CLOSE_MS : POLL_MS;
 }
 
 static void *keeper_run(void *arg)

@@ -71,6 +71,7 @@ struct index {
 	_Atomic(uint64_t) steady_work;
 	_Atomic(unsigned) commits; /* of this process, not yet on the disk: the
 				      work of them, see pace.c */
+	_Atomic(uint64_t) last_work;   /* of all, after the last commit here */
 	_Atomic(unsigned) commits_max; /* so many are due for a checkpoint */
 	_Atomic(bool) is_durable;      /* each commit waits for one */
 	_Atomic(int) steady_error;     /* of the last checkpoint, or 0 */

@@ -2,17 +2,17 @@
 /*
  * When a checkpoint is due, who takes it, and who has to wait for it.
  *
- * The data file grows by the pages that are freed between two checkpoints. As a
- * rule every process that writes much has a pin of its own, and takes its
- * checkpoints after so many commits of its own. Where the file is to stay short
- * (index_set_pace()) there is one pin for all, the commits of all count, and
- * who runs ahead waits. In a durable index every commit waits for one.
+ * The data file grows by the pages that are freed between two checkpoints: each
+ * pin holds back what was freed after it. So there is one pin for all
+ * processes. Who has it takes the checkpoints for all, even if only others
+ * write; who has none takes one when that one does not.
  *
  * What a commit counts for is the pages that it has freed, which is called its
  * work. A checkpoint is due after so much work, and after twice as much who
- * commits waits for its end. Where all wait for one pin, each commit from
- * halfway between the two waits for a moment: who adds faster than the disk
- * writes has to wait, and many short waits are better than a long one.
+ * commits waits for its end. From halfway between the two each commit waits for
+ * a moment: who adds faster than the disk writes has to wait, and many short
+ * waits are better than a long one. In a durable index every commit waits for a
+ * checkpoint, and several processes have pins.
  */
 #include <errno.h>
 #include <time.h>
@@ -23,9 +23,6 @@
 #include "index/steady.h"
 
 enum {
-	/* Without a pin of its own, a process looks for another's at each
-	 * commit; after so many it is given one. */
-	COMMITS_UNPINNED = 16,
 	/* See due_after(). */
 	DUE_SHARE = 5,
 	DUE_MIN = 128 * STEADY_COMMIT_PAGES,
@@ -35,9 +32,8 @@ enum {
 	MOMENTS = 4,
 };
 
-/* Is the file to stay short? Then one pin has to do for all processes: each of
- * them would hold back pages for as long as its owner takes. */
-static bool is_paced(struct index *index)
+/* Is the file to stay short, because there is a limit? */
+static bool is_short(struct index *index)
 {
 	return atomic_load(&index->commits_max) < INDEX_PACE_MAX;
 }
@@ -49,17 +45,17 @@ static unsigned work_max(struct index *index)
 }
 
 /*
- * After how much work of this process the keeper takes a checkpoint when it
- * looks. The file keeps the length to which the pages that wait for one have
- * made it, so of a small index that is less than work_max(). It is not called
- * for that, so that a burst of adds does not have to share the disk.
+ * After how much work the keeper takes a checkpoint when it looks. The file
+ * keeps the length to which the pages that wait for one have made it, so of a
+ * small index that is less than work_max(). It is not called for that, so that
+ * a burst of adds does not have to share the disk.
  */
 static unsigned due_after(struct index *index)
 {
 	const unsigned max = work_max(index);
 	const uint64_t share = atomic_load(&index->known_pages) / DUE_SHARE;
 
-	if (is_paced(index) || share >= max)
+	if (is_short(index) || share >= max)
 		return max;
 	return share < DUE_MIN ? DUE_MIN : (unsigned)share;
 }
@@ -71,9 +67,8 @@ static unsigned work_of(struct index *index, uint64_t freed_pages)
 		(work_max(index) + INDEX_PACE_MAX - 1) / INDEX_PACE_MAX;
 	const unsigned most = work_max(index) * 2; /* more is no worse */
 
-	/* Other processes that commit at the same time free as many. With a pin
-	 * for each of them, more wait. */
-	freed_pages *= is_paced(index) ? 2 : 3;
+	/* Other processes that commit at the same time free as many. */
+	freed_pages *= 2;
 	if (freed_pages > most)
 		return most;
 	return freed_pages > least ? (unsigned)freed_pages : least;
@@ -101,7 +96,7 @@ static int checkpoint_and_go(struct index *index)
 {
 	int r = steady_checkpoint_alone(index, false);
 
-	if (r == 0 && is_paced(index) && steady_is_marked_by_others(index))
+	if (r == 0 && steady_is_marked_by_others(index))
 		r = steady_end_pin(index);
 	return r;
 }
@@ -192,68 +187,94 @@ static void settle(struct index *index, uint64_t version)
 	pthread_mutex_unlock(&index->settling_lock);
 }
 
-/* Has this work made the sum reach the bound? */
-static bool reaches(unsigned sum, unsigned work, unsigned bound)
+/* Does a checkpoint of another process cover all commits of this one? Then
+ * there is nothing left to do for them. */
+static bool is_covered(struct index *index)
 {
-	return sum >= bound && sum - work < bound;
+	const unsigned commits = atomic_load(&index->commits);
+
+	if ((int64_t)(atomic_load(&index->shared->steady_work) -
+		      atomic_load(&index->last_work)) < 0)
+		return false;
+	atomic_fetch_sub(&index->commits, commits);
+	return true;
+}
+
+/* What is counted here is found in last_work: see is_covered(). */
+static void count_work(struct index *index, unsigned work)
+{
+	const uint64_t sum =
+		atomic_fetch_add(&index->shared->work, work) + work;
+	uint64_t last = atomic_load(&index->last_work);
+
+	while ((int64_t)(sum - last) > 0 &&
+	       !atomic_compare_exchange_weak(&index->last_work, &last, sum)) {
+	}
+	atomic_fetch_add(&index->commits, work);
+}
+
+bool steady_is_close(struct index *index)
+{
+	return atomic_load(&index->is_pinned) &&
+	       (is_short(index) || is_behind(index, work_max(index) / 2));
 }
 
 void steady_committed(struct index *index, uint64_t version,
 		      uint64_t freed_pages)
 {
 	const unsigned max = work_max(index);
-	const unsigned unpinned = COMMITS_UNPINNED * STEADY_COMMIT_PAGES;
 	const unsigned work = work_of(index, freed_pages);
-	const unsigned commits = atomic_fetch_add(&index->commits, work) + work;
 	/* Another one like this is not to pass the bound. */
 	const unsigned far = 2 * max - (work < max ? work : max);
-	bool is_far;
 
-	atomic_fetch_add(&index->shared->work, work);
+	count_work(index, work);
 	keeper_need(index);
 	if (atomic_load(&index->is_durable)) {
 		settle(index, version);
 		return;
 	}
-	if (reaches(commits, work, max) || is_behind(index, max) ||
-	    (reaches(commits, work, unpinned) && !is_paced(index) &&
-	     !atomic_load(&index->is_pinned)))
+	if (is_behind(index, max))
 		keeper_call(index);
-	if (is_paced(index))
-		wait_a_moment(index, max);
-	is_far = is_paced(index) ? is_behind(index, far) : commits >= 2 * max;
-	if (is_paced(index) && !is_far && lead(index) >= far)
-		wait_for_all(index, far);
-	if (!is_far)
+	wait_a_moment(index, max);
+	if (!is_behind(index, far)) {
+		if (lead(index) >= far)
+			wait_for_all(index, far);
 		return;
+	}
 	pthread_mutex_lock(&index->steady_lock);
-	/* What fails is tried again. */
-	if (is_paced(index) ? distance(index) >= far
-			    : atomic_load(&index->commits) >= 2 * max)
+	if (distance(index) >= far)
+		/* What fails is tried again. */
 		IGNORE(steady_checkpoint_alone(index, false));
 	pthread_mutex_unlock(&index->steady_lock);
 }
 
+/* steady_lock is held. */
+static int tend_pin(struct index *index, bool is_late)
+{
+	const uint64_t waiting = distance(index);
+	int r;
+
+	/* Of two pins that of who only looks on goes. */
+	if (waiting == 0 ? is_late
+			 : atomic_load(&index->commits) == 0 &&
+				   steady_is_marked_by_others(index))
+		return steady_end_pin(index);
+	if (waiting < due_after(index) && !is_late)
+		return 0;
+	r = steady_checkpoint_alone(index, false);
+	return r < 0 ? r : 1;
+}
+
 int steady_tend(struct index *index, bool is_late)
 {
-	const unsigned max = work_max(index);
-	const unsigned unpinned = COMMITS_UNPINNED * STEADY_COMMIT_PAGES;
-	unsigned commits;
 	int r = 0;
 
 	if (pthread_mutex_trylock(&index->steady_lock) != 0)
 		return -EAGAIN;
-	commits = atomic_load(&index->commits);
-	if (index->pin && commits > 0 &&
-	    (commits >= due_after(index) || distance(index) >= max ||
-	     is_late)) {
-		r = steady_checkpoint_alone(index, false);
-		r = r < 0 ? r : 1;
-	} else if (index->pin && (is_late || distance(index) >= max)) {
-		/* Only others write, whom it burdens. */
-		r = steady_end_pin(index);
-	} else if (!index->pin && ((commits > 0 && is_late) ||
-				   (commits >= unpinned && !is_paced(index)))) {
+	if (index->pin) {
+		r = tend_pin(index, is_late);
+	} else if (is_late && atomic_load(&index->commits) > 0 &&
+		   !is_covered(index)) {
 		r = checkpoint_and_go(index);
 		r = r < 0 ? r : 1;
 	}

@@ -30,7 +30,7 @@
  *     other bytes are. LMDB also clears them (d) for a reader who gets the lock
  *     of the slots from the dead. If that was the one pin, and its holder died
  *     in the middle of another's transaction, that one is not protected; the
- *     next one finds no mark. Who writes much has a pin of its own.
+ *     next one finds no mark. It takes a power cut before that to do harm.
  *  5. Who has the index open holds a shared lock on the byte USED. Who gets it
  *     alone may go back, as no environment is open.
  *  6. Going back is needed when the page cache that held the last writes may be

@@ -68,6 +68,10 @@ CUBBY_MUST_CHECK int steady_clear_dead(struct index *index);
  */
 CUBBY_MUST_CHECK int steady_tend(struct index *index, bool is_late);
 
+/* Has this process the pin, and is a checkpoint due soon? Others who commit
+ * cannot say so. */
+bool steady_is_close(struct index *index);
+
 /* A checkpoint if this process has changed anything, then the end of the pin;
  * before the environment is closed. */
 void steady_close(struct index *index);

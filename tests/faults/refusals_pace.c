@@ -187,7 +187,7 @@ static void busy(void)
 	end();
 }
 
-/* A process with a pin of its own is not asked for more than its own pace. */
+/* Who has the pin takes checkpoints for all. */
 static void tended_with_a_pin(void)
 {
 	struct other other;
@@ -205,13 +205,18 @@ static void tended_with_a_pin(void)
 	MUST_BE(steady_tend(opened, true), 1);
 	MUST_BE(steady_version(), index_version(opened));
 	MUST(opened->is_pinned);
-	/* Only others write: the pin would be a burden to them. */
+	/* Also if only others write. */
 	(void)index_set_pace(opened, PACE);
 	while (lead() < DUE)
 		other_change(&other);
+	MUST_BE(steady_tend(opened, false), 1);
+	MUST_BE(steady_version(), index_version(opened));
+	MUST(opened->is_pinned);
+	/* Until nobody does. */
 	MUST_BE(steady_tend(opened, false), 0);
-	MUST(!opened->is_pinned);
+	MUST(opened->is_pinned);
 	MUST_BE(steady_tend(opened, true), 0);
+	MUST(!opened->is_pinned);
 	other_end(&other);
 	end();
 }
@@ -228,31 +233,48 @@ static void tended_without_a_pin(void)
 	version = steady_version();
 	MUST_BE(steady_tend(opened, false), 0);
 	MUST_BE(steady_version(), version);
-	/* Late: a checkpoint, and the pin is kept. */
+	/* Late: a checkpoint, but there is a pin. */
 	MUST_BE(steady_tend(opened, true), 1);
-	MUST(opened->is_pinned);
+	MUST(!opened->is_pinned);
 	MUST_BE(steady_version(), index_version(opened));
 	MUST_BE(steady_tend(opened, true), 0);
-	MUST(!opened->is_pinned);
-	/* Who writes more than a little gets one. */
-	change_often(16);
-	MUST(!opened->is_pinned);
-	MUST_BE(steady_tend(opened, false), 1);
-	MUST(opened->is_pinned);
+	/* What another one has put on the disk needs none. */
+	change_often(3);
+	version = index_version(opened);
+	MUST(write(other.orders, "s", 1) == 1);
+	while (steady_version() < version)
+		pause_ms(1);
+	other_change(&other); /* the checkpoint has ended before this */
 	MUST_BE(steady_tend(opened, true), 0);
-	/* But not where one has to do for all. */
-	(void)index_set_pace(opened, INDEX_PACE_MAX - 1);
-	change_often(16);
+	MUST_BE(opened->commits, 0);
+	MUST_BE(steady_version(), version);
+	/* When nobody has a pin, one is kept. */
+	change_often(1);
+	MUST(kill(other.pid, SIGKILL) == 0);
+	MUST(waitpid(other.pid, NULL, 0) == other.pid);
+	(void)close(other.orders);
+	(void)close(other.answers);
+	MUST_BE(steady_tend(opened, true), 1);
+	MUST(opened->is_pinned);
+	end();
+}
+
+/* Of two pins that of who does not write goes. */
+static void two_pins(void)
+{
+	struct other other;
+
+	begin("two");
+	other = other_begin();
+	change_often(1);
+	MUST_DO(index_sync(opened));
+	MUST(opened->is_pinned);
+	MUST_BE(steady_tend(opened, false), 0);
+	MUST(opened->is_pinned);
+	other_change(&other);
 	MUST_BE(steady_tend(opened, false), 0);
 	MUST(!opened->is_pinned);
-	MUST_BE(steady_tend(opened, true), 1);
-	MUST(!opened->is_pinned);
-	MUST_BE(steady_version(), index_version(opened));
-	/* Unless nobody else has one. */
-	change_often(1);
 	other_end(&other);
-	MUST_BE(steady_tend(opened, true), 1);
-	MUST(opened->is_pinned);
 	end();
 }
 
@@ -365,12 +387,12 @@ static void synced_beside_a_pin(void)
 	end();
 }
 
-/* Without a keeper, who has a pin of his own takes his checkpoints himself. */
+/* Without a keeper, who has the pin takes checkpoints himself. */
 static void far_ahead(void)
 {
 	begin("ahead");
 	(void)index_set_pace(opened, INDEX_PACE_MAX);
-	change_often(2 * INDEX_PACE_MAX - 1);
+	change_often(2 * INDEX_PACE_MAX - 2);
 	MUST(steady_version() < index_version(opened));
 	change_often(2);
 	MUST(index_version(opened) - steady_version() <= 2);
@@ -380,8 +402,9 @@ static void far_ahead(void)
 const struct refusal_case pace_cases[] = {
 	{"who shares a pin does not wait for ever", stopped},
 	{"who waits goes on when another has done it", busy},
-	{"a pin of one's own lasts as long as it serves", tended_with_a_pin},
-	{"who has no pin gets one when he needs it", tended_without_a_pin},
+	{"who has the pin takes checkpoints for all", tended_with_a_pin},
+	{"who has none takes one when nobody else does", tended_without_a_pin},
+	{"of two pins one goes", two_pins},
 	{"a checkpoint that fails is tried again later", tended_in_vain},
 	{"one is due by the pages that wait for it", due_by_pages},
 	{"who is ahead waits for a moment", waits_a_moment},
