@@ -73,22 +73,13 @@ static void set_content(const struct box *box, const char *path,
 	MUST_BE(content_of(box, path), content);
 }
 
-static uint64_t make_dir(const struct box *box, uint64_t parent,
-			 const char *name)
-{
-	struct cubby_attr attr;
-
-	MUST_DO(cubby_mkdir(box->store, parent, name, &owner, &attr));
-	return attr.id;
-}
-
 /* A new store with a directory that asks for SHA-256, and its id. */
 static uint64_t checked_new(struct box *box, const char *dir)
 {
 	uint64_t id;
 
 	box_new(box, dir);
-	id = make_dir(box, ROOT, dir);
+	id = box_make_dir(box, ROOT, dir).id;
 	set_content(box, dir, CUBBY_CONTENT_SHA256);
 	return id;
 }
@@ -320,7 +311,8 @@ Test(content, the_nearest_setting_holds)
 	uint64_t cas, deep;
 
 	box_new(&box, "bazel/cas/aa");
-	cas = make_dir(&box, make_dir(&box, ROOT, "bazel"), "cas");
+	cas = box_make_dir(&box, box_make_dir(&box, ROOT, "bazel").id, "cas")
+		      .id;
 	set_content(&box, "bazel/cas", CUBBY_CONTENT_SHA256);
 	/* Below it, also where the directory does not exist yet. */
 	MUST_BE(box_try_add(&box, name_of(1), "wrong", 5), -EBADMSG);
@@ -331,7 +323,8 @@ Test(content, the_nearest_setting_holds)
 	MUST_DO(try_add(&box, "bazel/ac/aa", name_of(1), "wrong", 5));
 	MUST_DO(try_add(&box, "", name_of(1), "wrong", 5));
 	/* None below it, and again below that. */
-	deep = make_dir(&box, make_dir(&box, cas, "loose"), "strict");
+	deep = box_make_dir(&box, box_make_dir(&box, cas, "loose").id, "strict")
+		       .id;
 	set_content(&box, "bazel/cas/loose", CUBBY_CONTENT_NONE);
 	MUST_DO(try_add(&box, "bazel/cas/loose", name_of(1), "wrong", 5));
 	MUST_DO(try_add(&box, "bazel/cas/loose/x", name_of(1), "wrong", 5));
@@ -354,7 +347,7 @@ Test(content, the_setting_stays_with_its_directory)
 	struct cubby_attr attr;
 	struct box box;
 	uint64_t dir = checked_new(&box, "cas");
-	uint64_t inner = make_dir(&box, dir, "aa");
+	uint64_t inner = box_make_dir(&box, dir, "aa").id;
 
 	MUST_DO(cubby_rename(box.store, ROOT, "cas", ROOT, "moved", 0, &attr));
 	MUST_BE(content_of(&box, "moved/aa"), CUBBY_CONTENT_SHA256);
@@ -372,7 +365,7 @@ Test(content, the_setting_stays_with_its_directory)
 	MUST_DO(cubby_rmdir(box.store, dir, "aa"));
 	MUST_DO(cubby_rmdir(box.store, ROOT, "moved"));
 	/* Another directory of the same name is another one. */
-	(void)make_dir(&box, ROOT, "moved");
+	(void)box_make_dir(&box, ROOT, "moved");
 	MUST_BE(content_of(&box, "moved"), CUBBY_CONTENT_NONE);
 	box_close(&box);
 }
@@ -409,7 +402,7 @@ Test(content, what_cannot_be_set_is_one_error)
 	free(file);
 	for (int i = 0; i <= CUBBY_CONTENTS_MAX; i++) {
 		(void)snprintf(name, sizeof(name), "d%d", i);
-		(void)make_dir(&box, ROOT, name);
+		(void)box_make_dir(&box, ROOT, name);
 		MUST_BE(cubby_set_content(box.store, name,
 					  CUBBY_CONTENT_SHA256),
 			i < CUBBY_CONTENTS_MAX ? 0 : -ENOSPC);

@@ -14,31 +14,7 @@
 
 TestSuite(rename, .fini = scratch_end, .timeout = 60);
 
-static const struct cubby_owner owner = {0644, 0, 0};
-
 enum { ROOT = (int)CUBBY_ROOT_ID };
-
-static struct cubby_attr make_file(const struct box *box, uint64_t parent,
-				   const char *name, const void *data,
-				   size_t size)
-{
-	struct cubby_attr attr;
-	int fd;
-
-	MUST_DO(cubby_create(box->store, parent, name, &owner, &attr, &fd));
-	MUST_BE(write(fd, data, size), size);
-	MUST(close(fd) == 0);
-	return attr;
-}
-
-static uint64_t make_dir(const struct box *box, uint64_t parent,
-			 const char *name)
-{
-	struct cubby_attr attr;
-
-	MUST_DO(cubby_mkdir(box->store, parent, name, &owner, &attr));
-	return attr.id;
-}
 
 static int move(const struct box *box, uint64_t parent, const char *name,
 		uint64_t new_parent, const char *new_name,
@@ -87,7 +63,7 @@ Test(rename, a_plain_file_that_gets_an_entry_name_is_published)
 		struct cubby_attr file;
 		struct cubby_attr entry;
 
-		file = make_file(&box, ROOT, "x.tmp", data, size);
+		file = box_make_file(&box, ROOT, "x.tmp", data, size);
 		MUST(box_misses(&box, name_of(i)));
 		MUST_DO(move(&box, ROOT, "x.tmp", ROOT, name_of(i), &entry));
 		MUST_BE(entry.id, file.id);
@@ -109,7 +85,7 @@ Test(rename, a_published_file_is_compressed)
 	struct box box;
 
 	box_new(&box, "");
-	(void)make_file(&box, ROOT, "x.tmp", data, 1000000);
+	(void)box_make_file(&box, ROOT, "x.tmp", data, 1000000);
 	MUST_DO(move(&box, ROOT, "x.tmp", ROOT, name_of(1), &entry));
 	MUST(entry.stored_size < 400000);
 	MUST_BE(box_stats(&box).stored_bytes, entry.stored_size);
@@ -155,7 +131,7 @@ Test(rename, an_entry_moves_to_another_entry_name_and_directory)
 	struct box box;
 
 	box_new(&box, "sub");
-	dir = make_dir(&box, ROOT, "sub");
+	dir = box_make_dir(&box, ROOT, "sub").id;
 	box_add(&box, name_of(1), data, 300000);
 	id = box_attr(&box, name_of(1)).id;
 	MUST_DO(move(&box, dir, name_of(1), ROOT, name_of(2), &attr));
@@ -182,7 +158,7 @@ Test(rename, a_file_replaces_an_entry_whose_readers_keep_the_old_bytes)
 	box_new(&box, "");
 	box_add(&box, name_of(1), old, 400000);
 	MUST_DO(cubby_get_name(box.ns, name_of(1), &reader));
-	(void)make_file(&box, ROOT, "x.tmp", "new", 3);
+	(void)box_make_file(&box, ROOT, "x.tmp", "new", 3);
 	MUST_DO(move(&box, ROOT, "x.tmp", ROOT, name_of(1), &attr));
 	MUST(box_has(&box, name_of(1), "new", 3));
 	MUST(reader_is(reader, old, 400000));
@@ -206,8 +182,8 @@ Test(rename, an_entry_replaces_an_entry_and_a_plain_file_a_plain_file)
 	MUST(box_misses(&box, name_of(1)));
 	MUST(box_has(&box, name_of(2), "one", 3));
 	MUST_BE(box_stats(&box).entries, 1);
-	(void)make_file(&box, ROOT, "a", "aaa", 3);
-	(void)make_file(&box, ROOT, "b", "bbbb", 4);
+	(void)box_make_file(&box, ROOT, "a", "aaa", 3);
+	(void)box_make_file(&box, ROOT, "b", "bbbb", 4);
 	MUST_DO(move(&box, ROOT, "a", ROOT, "b", &attr));
 	MUST(plain_is(&box, attr.id, "aaa", 3));
 	MUST(is_gone(&box, ROOT, "a"));
@@ -222,7 +198,7 @@ Test(rename, noreplace_refuses_when_the_new_name_exists)
 
 	box_new(&box, "");
 	box_add(&box, name_of(1), "one", 3);
-	(void)make_file(&box, ROOT, "a", "aaa", 3);
+	(void)box_make_file(&box, ROOT, "a", "aaa", 3);
 	MUST_BE(cubby_rename(box.store, ROOT, "a", ROOT, name_of(1),
 			     CUBBY_RENAME_NOREPLACE, &attr),
 		-EEXIST);
@@ -247,9 +223,9 @@ Test(rename, directories_move_with_what_is_in_them)
 	struct box box;
 
 	box_new(&box, "b/a");
-	a = make_dir(&box, ROOT, "a");
-	b = make_dir(&box, ROOT, "b");
-	(void)make_file(&box, a, "x.tmp", "abc", 3);
+	a = box_make_dir(&box, ROOT, "a").id;
+	b = box_make_dir(&box, ROOT, "b").id;
+	(void)box_make_file(&box, a, "x.tmp", "abc", 3);
 	MUST_DO(move(&box, a, "x.tmp", a, name_of(1), &attr));
 	MUST(box_misses(&box, name_of(1)));
 	MUST_DO(move(&box, ROOT, "a", b, "a", &attr));
@@ -268,10 +244,10 @@ Test(rename, a_directory_replaces_an_empty_one_only)
 	struct box box;
 
 	box_new(&box, "");
-	full = make_dir(&box, ROOT, "full");
-	(void)make_file(&box, full, "x", "x", 1);
-	(void)make_dir(&box, ROOT, "empty");
-	(void)make_dir(&box, ROOT, "other");
+	full = box_make_dir(&box, ROOT, "full").id;
+	(void)box_make_file(&box, full, "x", "x", 1);
+	(void)box_make_dir(&box, ROOT, "empty");
+	(void)box_make_dir(&box, ROOT, "other");
 	MUST_BE(move(&box, ROOT, "other", ROOT, "full", &attr), -ENOTEMPTY);
 	MUST_DO(move(&box, ROOT, "full", ROOT, "empty", &attr));
 	MUST_BE(attr.id, full);
@@ -288,8 +264,8 @@ Test(rename, a_directory_does_not_go_into_itself)
 	struct box box;
 
 	box_new(&box, "");
-	a = make_dir(&box, ROOT, "a");
-	b = make_dir(&box, a, "b");
+	a = box_make_dir(&box, ROOT, "a").id;
+	b = box_make_dir(&box, a, "b").id;
 	MUST_BE(move(&box, ROOT, "a", a, "x", &attr), -EINVAL);
 	MUST_BE(move(&box, ROOT, "a", b, "x", &attr), -EINVAL);
 	MUST_DO(cubby_lookup(box.store, ROOT, "a", &attr));
@@ -304,8 +280,8 @@ Test(rename, the_wrong_kinds_and_missing_names_are_refused)
 	struct box box;
 
 	box_new(&box, "");
-	dir = make_dir(&box, ROOT, "dir");
-	(void)make_file(&box, ROOT, "file", "abc", 3);
+	dir = box_make_dir(&box, ROOT, "dir").id;
+	(void)box_make_file(&box, ROOT, "file", "abc", 3);
 	box_add(&box, name_of(1), "x", 1);
 	MUST_BE(move(&box, ROOT, "file", ROOT, "dir", &attr), -EISDIR);
 	MUST_BE(move(&box, ROOT, name_of(1), ROOT, "dir", &attr), -EISDIR);
@@ -330,7 +306,7 @@ Test(rename, onto_its_own_name_changes_nothing)
 
 	box_new(&box, "");
 	box_add(&box, name_of(1), "abc", 3);
-	(void)make_file(&box, ROOT, "file", "abc", 3);
+	(void)box_make_file(&box, ROOT, "file", "abc", 3);
 	MUST_DO(move(&box, ROOT, name_of(1), ROOT, name_of(1), &attr));
 	MUST_DO(move(&box, ROOT, "file", ROOT, "file", &attr));
 	MUST(box_has(&box, name_of(1), "abc", 3));

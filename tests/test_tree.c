@@ -16,28 +16,6 @@ TestSuite(tree, .fini = scratch_end, .timeout = 60);
 
 static const struct cubby_owner owner = {0644, 1000, 1001};
 
-static struct cubby_attr make_dir(const struct box *box, uint64_t parent,
-				  const char *name)
-{
-	struct cubby_attr attr;
-
-	MUST_DO(cubby_mkdir(box->store, parent, name, &owner, &attr));
-	return attr;
-}
-
-static struct cubby_attr make_file(const struct box *box, uint64_t parent,
-				   const char *name, const void *data,
-				   size_t size)
-{
-	struct cubby_attr attr;
-	int fd;
-
-	MUST_DO(cubby_create(box->store, parent, name, &owner, &attr, &fd));
-	MUST_BE(write(fd, data, size), size);
-	MUST(close(fd) == 0);
-	return attr;
-}
-
 Test(tree, a_name_is_found_by_its_parent)
 {
 	struct cubby_attr dir;
@@ -47,8 +25,8 @@ Test(tree, a_name_is_found_by_its_parent)
 	struct box box;
 
 	box_new(&box, "");
-	dir = make_dir(&box, CUBBY_ROOT_ID, "dir");
-	file = make_file(&box, dir.id, "file.tmp", "abc", 3);
+	dir = box_make_dir(&box, CUBBY_ROOT_ID, "dir");
+	file = box_make_file(&box, dir.id, "file.tmp", "abc", 3);
 	MUST_DO(cubby_lookup(box.store, CUBBY_ROOT_ID, "dir", &got));
 	MUST_BE(got.id, dir.id);
 	MUST_BE(got.kind, CUBBY_DIRECTORY);
@@ -111,7 +89,7 @@ Test(tree, a_plain_file_is_read_and_written_through_its_descriptor)
 	int fd;
 
 	box_new(&box, "");
-	file = make_file(&box, CUBBY_ROOT_ID, "trim.txt", "abc", 3);
+	file = box_make_file(&box, CUBBY_ROOT_ID, "trim.txt", "abc", 3);
 	MUST_BE(cubby_open_entry(box.store, file.id, &reader), -EINVAL);
 	MUST_DO(cubby_open_plain(box.store, file.id, &fd));
 	MUST_BE(pwrite(fd, "def", 3, 3), 3);
@@ -164,9 +142,9 @@ Test(tree, names_that_are_no_names_are_refused)
 			     &attr, &fd),
 		-EINVAL);
 	longest[255] = '\0';
-	(void)make_file(&box, CUBBY_ROOT_ID, longest, "x", 1);
+	(void)box_make_file(&box, CUBBY_ROOT_ID, longest, "x", 1);
 	MUST_DO(cubby_lookup(box.store, CUBBY_ROOT_ID, longest, &attr));
-	(void)make_file(&box, CUBBY_ROOT_ID, "line\nfeed", "x", 1);
+	(void)box_make_file(&box, CUBBY_ROOT_ID, "line\nfeed", "x", 1);
 	MUST_DO(cubby_lookup(box.store, CUBBY_ROOT_ID, "line\nfeed", &attr));
 	box_close(&box);
 }
@@ -180,8 +158,8 @@ Test(tree, making_what_exists_or_where_nothing_is_fails)
 	int fd;
 
 	box_new(&box, "");
-	dir = make_dir(&box, CUBBY_ROOT_ID, "dir");
-	file = make_file(&box, CUBBY_ROOT_ID, "file", "x", 1);
+	dir = box_make_dir(&box, CUBBY_ROOT_ID, "dir");
+	file = box_make_file(&box, CUBBY_ROOT_ID, "file", "x", 1);
 	MUST_BE(cubby_mkdir(box.store, CUBBY_ROOT_ID, "dir", &owner, &attr),
 		-EEXIST);
 	MUST_BE(cubby_mkdir(box.store, CUBBY_ROOT_ID, "file", &owner, &attr),
@@ -209,7 +187,7 @@ Test(tree, removing_the_wrong_kind_fails)
 
 	box_new(&box, "dir");
 	box_add(&box, name_of(1), "x", 1);
-	(void)make_file(&box, CUBBY_ROOT_ID, "file", "x", 1);
+	(void)box_make_file(&box, CUBBY_ROOT_ID, "file", "x", 1);
 	MUST_DO(cubby_lookup(box.store, CUBBY_ROOT_ID, "dir", &dir));
 	MUST_BE(cubby_rmdir(box.store, CUBBY_ROOT_ID, "dir"), -ENOTEMPTY);
 	MUST_BE(cubby_rmdir(box.store, CUBBY_ROOT_ID, "file"), -ENOTDIR);
@@ -251,12 +229,12 @@ Test(tree, a_directory_is_listed_in_pages_in_the_order_of_bytes)
 	struct box box;
 
 	box_new(&box, "");
-	(void)make_file(&box, CUBBY_ROOT_ID, "b.tmp", "x", 1);
-	(void)make_file(&box, CUBBY_ROOT_ID, "B", "x", 1);
-	(void)make_dir(&box, CUBBY_ROOT_ID, "c");
-	(void)make_dir(&box, CUBBY_ROOT_ID, "a");
-	(void)make_file(&box, CUBBY_ROOT_ID, "b", "x", 1);
-	(void)make_file(&box, CUBBY_ROOT_ID, "\xff", "x", 1);
+	(void)box_make_file(&box, CUBBY_ROOT_ID, "b.tmp", "x", 1);
+	(void)box_make_file(&box, CUBBY_ROOT_ID, "B", "x", 1);
+	(void)box_make_dir(&box, CUBBY_ROOT_ID, "c");
+	(void)box_make_dir(&box, CUBBY_ROOT_ID, "a");
+	(void)box_make_file(&box, CUBBY_ROOT_ID, "b", "x", 1);
+	(void)box_make_file(&box, CUBBY_ROOT_ID, "\xff", "x", 1);
 	MUST_DO(cubby_readdir(box.store, CUBBY_ROOT_ID, "", 0, page_one, &all));
 	MUST(strcmp(all.text, "B a b b.tmp c \xff ") == 0);
 	for (size_t left = 6; left > 0; left -= 2) {
@@ -294,7 +272,7 @@ Test(tree, listing_what_is_no_directory_fails)
 	struct box box;
 
 	box_new(&box, "");
-	file = make_file(&box, CUBBY_ROOT_ID, "file", "x", 1);
+	file = box_make_file(&box, CUBBY_ROOT_ID, "file", "x", 1);
 	MUST_BE(cubby_readdir(box.store, file.id, "", 0, page_one, &page),
 		-ENOTDIR);
 	MUST_BE(cubby_readdir(box.store, file.id + 99, "", 0, page_one, &page),
@@ -316,7 +294,7 @@ Test(tree, attributes_are_set_one_by_one)
 	struct box box;
 
 	box_new(&box, "ns");
-	file = make_file(&box, CUBBY_ROOT_ID, "file", "abc", 3);
+	file = box_make_file(&box, CUBBY_ROOT_ID, "file", "abc", 3);
 	MUST_DO(cubby_setattr(box.store, file.id, CUBBY_SET_MODE, &want, &got));
 	MUST_BE(got.mode, 0755); /* without the set-id bits */
 	MUST_BE(got.uid, 1000);
@@ -351,8 +329,8 @@ Test(tree, the_tree_is_there_after_reopening)
 	int fd;
 
 	box_new(&box, "");
-	dir = make_dir(&box, CUBBY_ROOT_ID, "dir");
-	(void)make_file(&box, dir.id, "file", "abc", 3);
+	dir = box_make_dir(&box, CUBBY_ROOT_ID, "dir");
+	(void)box_make_file(&box, dir.id, "file", "abc", 3);
 	box_reopen(&box);
 	MUST_DO(cubby_readdir(box.store, dir.id, "", 0, page_one, &page));
 	MUST(strcmp(page.text, "file ") == 0);
@@ -410,7 +388,7 @@ Test(tree, an_entry_says_how_it_is_stored)
 				  &small));
 	MUST(strcmp(small.codec, "raw") == 0);
 	MUST(memcmp(got.check, small.check, 16) != 0);
-	plain = make_file(&box, CUBBY_ROOT_ID, "plain", "abc", 3);
+	plain = box_make_file(&box, CUBBY_ROOT_ID, "plain", "abc", 3);
 	MUST_BE(cubby_get_storage(box.store, plain.id, &got), -EINVAL);
 	MUST_BE(cubby_get_storage(box.store, CUBBY_ROOT_ID, &got), -EISDIR);
 	MUST_BE(cubby_get_storage(box.store, 4711, &got), -ENOENT);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "box.h"
 #include "cubby/manage.h"
@@ -85,6 +86,29 @@ void box_add(const struct box *box, const char *name, const void *data,
 	     size_t size)
 {
 	MUST_DO(box_try_add(box, name, data, size));
+}
+
+struct cubby_attr box_make_dir(const struct box *box, uint64_t parent,
+			       const char *name)
+{
+	const struct cubby_owner owner = {0755, 1000, 1001};
+	struct cubby_attr attr;
+
+	MUST_DO(cubby_mkdir(box->store, parent, name, &owner, &attr));
+	return attr;
+}
+
+struct cubby_attr box_make_file(const struct box *box, uint64_t parent,
+				const char *name, const void *data, size_t size)
+{
+	const struct cubby_owner owner = {0644, 1000, 1001};
+	struct cubby_attr attr;
+	int fd;
+
+	MUST_DO(cubby_create(box->store, parent, name, &owner, &attr, &fd));
+	MUST(write(fd, data, size) == (ssize_t)size);
+	MUST(close(fd) == 0);
+	return attr;
 }
 
 void box_delete(const struct box *box, const char *name)

@@ -47,6 +47,13 @@ int box_try_add(const struct box *box, const char *name, const void *data,
 void box_add(const struct box *box, const char *name, const void *data,
 	     size_t size);
 
+/* Make a directory, or a plain file, of the user 1000 and the group 1001. */
+struct cubby_attr box_make_dir(const struct box *box, uint64_t parent,
+			       const char *name);
+struct cubby_attr box_make_file(const struct box *box, uint64_t parent,
+				const char *name, const void *data,
+				size_t size);
+
 /* Delete an entry. */
 void box_delete(const struct box *box, const char *name);
 

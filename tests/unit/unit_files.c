@@ -25,29 +25,6 @@ TestSuite(files, .fini = scratch_end, .timeout = 60);
 
 enum { ROOT = (int)CUBBY_ROOT_ID, SIZE = 20000 };
 
-static const struct cubby_owner owner = {0755, 0, 0};
-
-static uint64_t make_dir(const struct box *box, uint64_t parent,
-			 const char *name)
-{
-	struct cubby_attr attr;
-
-	MUST_DO(cubby_mkdir(box->store, parent, name, &owner, &attr));
-	return attr.id;
-}
-
-static uint64_t make_file(const struct box *box, const char *name,
-			  const void *data, size_t size)
-{
-	struct cubby_attr attr;
-	int fd;
-
-	MUST_DO(cubby_create(box->store, ROOT, name, &owner, &attr, &fd));
-	MUST(write(fd, data, size) == (ssize_t)size);
-	MUST(close(fd) == 0);
-	return attr.id;
-}
-
 /* Does the plain file still have its name and this content? */
 static bool file_has(const struct box *box, const char *name, const void *data,
 		     size_t size)
@@ -81,7 +58,7 @@ Test(files, onto_itself_without_replacing_is_refused)
 	struct box box;
 
 	box_new(&box, "");
-	(void)make_file(&box, "file", "abc", 3);
+	(void)box_make_file(&box, ROOT, "file", "abc", 3);
 	MUST_DO(move(&box, "file", "file", 0));
 	MUST_BE(move(&box, "file", "file", CUBBY_RENAME_NOREPLACE), -EEXIST);
 	MUST(file_has(&box, "file", "abc", 3));
@@ -104,7 +81,7 @@ Test(files, a_file_that_cannot_become_a_blob_stays_what_it_is)
 	struct box box;
 
 	box_new(&box, "");
-	(void)make_file(&box, "file", data, SIZE);
+	(void)box_make_file(&box, ROOT, "file", data, SIZE);
 	blobs_away(&box, false);
 	MUST_BE(move(&box, "file", name_of(1), 0), -ENOENT);
 	MUST(file_has(&box, "file", data, SIZE));
@@ -123,7 +100,7 @@ Test(files, a_file_that_is_larger_than_an_entry_may_be_is_not_published)
 	uint64_t id;
 
 	box_new(&box, "");
-	id = make_file(&box, "file", "abc", 3);
+	id = box_make_file(&box, ROOT, "file", "abc", 3).id;
 	layout_draft(id, path);
 	/* A hole. */
 	int fd = openat(box.store->dir_fd, path, O_RDWR);
@@ -202,7 +179,7 @@ Test(files, a_digest_that_cannot_be_made_is_an_error)
 
 	box_new(&box, "");
 	MUST_DO(cubby_set_content(box.store, "", CUBBY_CONTENT_SHA256));
-	(void)make_file(&box, "file", data, SIZE);
+	(void)box_make_file(&box, ROOT, "file", data, SIZE);
 	digests_fail = true;
 	MUST_BE(move(&box, "file", name_of(1), 0), -EIO);
 	MUST_BE(box_try_add(&box, name_of(1), data, SIZE), -EIO);
@@ -228,7 +205,7 @@ Test(files, times_are_set_of_any_kind_and_never_of_the_future)
 	box_new(&box, "ns");
 	box_add(&box, name_of(1), "abc", 3);
 	attr = box_attr(&box, name_of(1));
-	dir = make_dir(&box, ROOT, "dir");
+	dir = box_make_dir(&box, ROOT, "dir").id;
 	MUST_DO(cubby_setattr(box.store, dir, CUBBY_SET_MTIME, &set, &set));
 	MUST_BE(set.mtime_ns, 5000000000);
 	MUST_DO(cubby_setattr(box.store, dir, CUBBY_SET_MTIME | CUBBY_SET_NOW,

@@ -26,27 +26,6 @@ enum { ROOT = (int)CUBBY_ROOT_ID, SIZE = 20000, AT_INCOMPAT = 3 };
 
 static const struct cubby_owner owner = {0755, 0, 0};
 
-static uint64_t make_dir(const struct box *box, uint64_t parent,
-			 const char *name)
-{
-	struct cubby_attr attr;
-
-	MUST_DO(cubby_mkdir(box->store, parent, name, &owner, &attr));
-	return attr.id;
-}
-
-static uint64_t make_file(const struct box *box, const char *name,
-			  const void *data, size_t size)
-{
-	struct cubby_attr attr;
-	int fd;
-
-	MUST_DO(cubby_create(box->store, ROOT, name, &owner, &attr, &fd));
-	MUST(write(fd, data, size) == (ssize_t)size);
-	MUST(close(fd) == 0);
-	return attr.id;
-}
-
 /* The record of a node, as a newer version may have written it. */
 static void make_newer(const struct box *box, uint64_t id)
 {
@@ -76,7 +55,7 @@ Test(paths, a_directory_with_the_name_of_an_entry_is_no_entry)
 	struct box box;
 
 	box_new(&box, "");
-	(void)make_dir(&box, ROOT, name_of(1));
+	(void)box_make_dir(&box, ROOT, name_of(1));
 	MUST_BE(cubby_get_name(box.ns, name_of(1), &reader), -ENOENT);
 	MUST_BE(cubby_stat_name(box.ns, name_of(1), &attr), -ENOENT);
 	MUST_DO(cubby_delete_name(box.ns, name_of(1)));
@@ -109,7 +88,7 @@ Test(paths, a_namespace_that_goes_through_a_file_takes_no_entry)
 	box_new(&box, "file/below");
 	/* Whether names are digests is asked where the path ends. */
 	MUST_DO(cubby_set_content(box.store, "", CUBBY_CONTENT_SHA256));
-	(void)make_file(&box, "file", "abc", 3);
+	(void)box_make_file(&box, ROOT, "file", "abc", 3);
 	MUST_BE(box_try_add(&box, name_of(1), "x", 1), -ENOTDIR);
 	MUST_BE(cubby_get_name(box.ns, name_of(1), &reader), -ENOENT);
 	MUST_BE(box_stats(&box).plain_files, 1);
@@ -127,7 +106,7 @@ static uint64_t make_deep(const struct box *box, int depth)
 	memset(name, 'd', CUBBY_NAME_MAX);
 	name[CUBBY_NAME_MAX] = '\0';
 	for (int i = 0; i < depth; i++)
-		id = make_dir(box, id, name);
+		id = box_make_dir(box, id, name).id;
 	return id;
 }
 
@@ -144,7 +123,7 @@ Test(paths, an_entry_that_no_path_can_name_is_an_entry)
 
 	box_new(&box, "");
 	deep = make_deep(&box, 17);
-	(void)make_file(&box, "file", data, SIZE);
+	(void)box_make_file(&box, ROOT, "file", data, SIZE);
 	MUST_DO(cubby_rename(box.store, ROOT, "file", deep, name_of(1), 0,
 			     &attr));
 	MUST_DO(cubby_open_entry(box.store, attr.id, &reader));
@@ -267,9 +246,9 @@ Test(paths, a_ring_of_directories_ends_every_walk)
 	struct box box;
 
 	box_new(&box, "");
-	upper = make_dir(&box, ROOT, "upper");
-	lower = make_dir(&box, upper, "lower");
-	other = make_dir(&box, ROOT, "other");
+	upper = box_make_dir(&box, ROOT, "upper").id;
+	lower = box_make_dir(&box, upper, "lower").id;
+	other = box_make_dir(&box, ROOT, "other").id;
 	MUST_DO(index_write(box.store->index, &txn));
 	MUST_DO(nodes_get(txn, upper, &record));
 	record.name = "upper";
@@ -298,10 +277,10 @@ Test(paths, a_displaced_directory_takes_no_name)
 	box_new(&box, "");
 	MUST_DO(cubby_watch_new(box.store, &watch));
 	cubby_watch_hold(watch, 0);
-	old = make_dir(&box, ROOT, "dir");
+	old = box_make_dir(&box, ROOT, "dir").id;
 	MUST_DO(cubby_rmdir(box.store, ROOT, "dir"));
 	MUST_BE(cubby_mkdir(box.store, old, "a", &owner, &attr), -ENOENT);
-	(void)make_dir(&box, ROOT, "dir");
+	(void)box_make_dir(&box, ROOT, "dir");
 	MUST_BE(cubby_mkdir(box.store, old, "a", &owner, &attr), -ENOENT);
 	cubby_watch_close(watch);
 	box_close(&box);
