@@ -7,7 +7,6 @@
 #include "index/lmdb_index.h"
 #include "index/meta.h"
 #include "index/nodes.h"
-#include "sys/sys.h"
 
 enum {
 	VERSION = 2,
@@ -58,15 +57,6 @@ int meta_refuse_old(struct index_txn *txn)
 
 int meta_format(struct index_txn *txn)
 {
-	const struct record root = {
-		.kind = CUBBY_DIRECTORY,
-		.mode = 0755,
-		.uid = sys_uid(),
-		.gid = sys_gid(),
-		.parent = CUBBY_ROOT_ID,
-		.mtime_ns = sys_now_ns(),
-		.name = "",
-	};
 	uint8_t format[FORMAT_SIZE] = {0};
 	uint8_t next_id[8];
 	MDB_val value;
@@ -88,7 +78,7 @@ int meta_format(struct index_txn *txn)
 					     .unlisted_rank = UINT64_MAX});
 	if (r < 0)
 		return r;
-	return nodes_put(txn, CUBBY_ROOT_ID, &root);
+	return nodes_put_root(txn);
 }
 
 int meta_verify(struct index_txn *txn)

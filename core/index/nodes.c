@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "cubby/tree.h"
 #include "format/name.h"
 #include "index/lmdb_index.h"
 #include "index/nodes.h"
+#include "sys/sys.h"
 
 enum {
 	ID_SIZE = 8,
@@ -118,6 +120,21 @@ int nodes_put(struct index_txn *txn, uint64_t id, const struct record *record)
 	put_be64(key, id);
 	return lmdb_put(txn, TABLE_NODES, key, sizeof(key), bytes,
 			record_encode(record, bytes));
+}
+
+int nodes_put_root(struct index_txn *txn)
+{
+	const struct record root = {
+		.kind = CUBBY_DIRECTORY,
+		.mode = 0755,
+		.uid = sys_uid(),
+		.gid = sys_gid(),
+		.parent = CUBBY_ROOT_ID,
+		.mtime_ns = sys_now_ns(),
+		.name = "",
+	};
+
+	return nodes_put(txn, CUBBY_ROOT_ID, &root);
 }
 
 int nodes_delete(struct index_txn *txn, uint64_t id)

@@ -37,6 +37,8 @@ CUBBY_MUST_CHECK int nodes_get(struct index_txn *txn, uint64_t id,
 			       struct record *ret_record);
 CUBBY_MUST_CHECK int nodes_put(struct index_txn *txn, uint64_t id,
 			       const struct record *record);
+/* The root as it begins: this user's, and empty. */
+CUBBY_MUST_CHECK int nodes_put_root(struct index_txn *txn);
 CUBBY_MUST_CHECK int nodes_delete(struct index_txn *txn, uint64_t id);
 
 /* Make `*id` the first id of a node after it. Returns 0 or -ENOENT. */

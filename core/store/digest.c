@@ -138,10 +138,8 @@ int cubby_get_content(struct cubby *store, const char *path,
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
 	uint64_t dir = 0;
-	int r = store_verify_process(store);
+	int r = store_read(store, &txn);
 
-	if (r == 0)
-		r = index_read(store->index, &txn);
 	if (r == 0)
 		r = find_directory(txn, path, &dir);
 	return r < 0 ? r : digest_rule(txn, dir, ret_content);
@@ -153,10 +151,8 @@ int cubby_list_contents(struct cubby *store, cubby_content_fn *fn, void *cookie)
 	struct addressed rows[CUBBY_CONTENTS_MAX];
 	char path[CUBBY_PATH_MAX + 1];
 	size_t count = 0;
-	int r = store_verify_process(store);
+	int r = store_read(store, &txn);
 
-	if (r == 0)
-		r = index_read(store->index, &txn);
 	if (r == 0)
 		r = addressed_list(txn, rows, &count);
 	for (size_t i = 0; r == 0 && i < count; i++) {

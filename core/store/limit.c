@@ -22,10 +22,8 @@ enum { DEPTH_MAX = CUBBY_PATH_MAX };
 int cubby_get_limits(struct cubby *store, struct cubby_limits *ret_limits)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
-	int r = store_verify_process(store);
+	int r = store_read(store, &txn);
 
-	if (r == 0)
-		r = index_read(store->index, &txn);
 	return r < 0 ? r : limits_get(txn, ret_limits);
 }
 
@@ -321,10 +319,8 @@ int cubby_get_quota(struct cubby *store, const char *path,
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
 	uint64_t dir = 0;
-	int r = store_verify_process(store);
+	int r = store_read(store, &txn);
 
-	if (r == 0)
-		r = index_read(store->index, &txn);
 	if (r == 0)
 		r = find_directory(txn, path, &dir);
 	return r < 0 ? r : get_quota(txn, dir, ret_quota);
@@ -334,10 +330,8 @@ int cubby_get_quota_of(struct cubby *store, uint64_t id,
 		       struct cubby_quota *ret_quota)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
-	int r = store_verify_process(store);
+	int r = store_read(store, &txn);
 
-	if (r == 0)
-		r = index_read(store->index, &txn);
 	if (r == 0)
 		r = verify_directory(txn, id);
 	return r < 0 ? r : get_quota(txn, id, ret_quota);
@@ -349,10 +343,8 @@ int cubby_list_quotas(struct cubby *store, cubby_quota_fn *fn, void *cookie)
 	struct group groups[CUBBY_QUOTAS_MAX];
 	char path[CUBBY_PATH_MAX + 1];
 	size_t count = 0;
-	int r = store_verify_process(store);
+	int r = store_read(store, &txn);
 
-	if (r == 0)
-		r = index_read(store->index, &txn);
 	if (r == 0)
 		r = groups_list(txn, groups, &count);
 	for (size_t i = 0; r == 0 && i < count; i++) {

@@ -88,10 +88,8 @@ static int list_directory(struct lister *lister, uint64_t id, size_t path_size)
 static int find_directory(struct cubby_ns *ns, uint64_t *ret_id)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
-	int r = store_verify_process(ns->store);
+	int r = store_read(ns->store, &txn);
 
-	if (r == 0)
-		r = index_read(ns->store->index, &txn);
 	return r < 0 ? r : walk_find(txn, ns->path, ret_id);
 }
 

@@ -12,22 +12,6 @@
 #include "index/addressed.h"
 #include "index/nodes.h"
 #include "store/recount.h"
-#include "sys/sys.h"
-
-static int repair_root(struct update *update)
-{
-	const struct record root = {
-		.kind = CUBBY_DIRECTORY,
-		.mode = 0755,
-		.uid = sys_uid(),
-		.gid = sys_gid(),
-		.parent = CUBBY_ROOT_ID,
-		.mtime_ns = sys_now_ns(),
-		.name = "",
-	};
-
-	return nodes_put(update->txn, CUBBY_ROOT_ID, &root);
-}
 
 static int repair_node(struct update *update, uint64_t id)
 {
@@ -35,7 +19,7 @@ static int repair_node(struct update *update, uint64_t id)
 	int r = nodes_get(update->txn, id, &record);
 
 	if (id == CUBBY_ROOT_ID)
-		return repair_root(update);
+		return nodes_put_root(update->txn);
 	if (r == 0)
 		r = update_drop_bytes(update, id, &record);
 	else if (r == -EBADMSG)

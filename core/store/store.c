@@ -24,6 +24,13 @@ int store_verify_process(const struct cubby *store)
 	return store->generation == index_fork_generation() ? 0 : -ECHILD;
 }
 
+int store_read(struct cubby *store, struct index_txn **ret_txn)
+{
+	int r = store_verify_process(store);
+
+	return r < 0 ? r : index_read(store->index, ret_txn);
+}
+
 int store_verify_writable(const struct cubby *store)
 {
 	int r = store_verify_process(store);
@@ -255,10 +262,8 @@ int cubby_get_stats(struct cubby *store, struct cubby_stats *ret_stats)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
 	struct totals totals;
-	int r = store_verify_process(store);
+	int r = store_read(store, &txn);
 
-	if (r == 0)
-		r = index_read(store->index, &txn);
 	if (r == 0)
 		r = totals_get(txn, &totals);
 	if (r < 0)

@@ -50,7 +50,10 @@ struct cubby {
 
 /* May this process use the handle? Returns 0 or -ECHILD. */
 CUBBY_MUST_CHECK int store_verify_process(const struct cubby *store);
-/* The same, and may it write? Returns 0, -ECHILD or -EROFS. */
+/* If so, begin to read. Returns 0, -ECHILD, or as index_read(). */
+CUBBY_MUST_CHECK int store_read(struct cubby *store,
+				struct index_txn **ret_txn);
+/* May it use the handle, and write? Returns 0, -ECHILD or -EROFS. */
 CUBBY_MUST_CHECK int store_verify_writable(const struct cubby *store);
 
 /* An id that nobody has had. Not within a write transaction. */

@@ -71,10 +71,8 @@ int cubby_lookup(struct cubby *store, uint64_t parent, const char *name,
 static int get_node(struct cubby *store, uint64_t id, struct node *ret_node)
 {
 	SCOPED_TXN struct index_txn *txn = NULL;
-	int r = store_verify_process(store);
+	int r = store_read(store, &txn);
 
-	if (r == 0)
-		r = index_read(store->index, &txn);
 	return r < 0 ? r : node_get(txn, id, ret_node);
 }
 
