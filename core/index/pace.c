@@ -91,16 +91,6 @@ static bool is_behind(struct index *index, unsigned work)
 		       work;
 }
 
-/* A checkpoint by who has no pin; it does not keep one that is not needed. */
-static int checkpoint_and_go(struct index *index)
-{
-	int r = steady_checkpoint_alone(index, false);
-
-	if (r == 0 && steady_is_marked_by_others(index))
-		r = steady_end_pin(index);
-	return r;
-}
-
 /* How much work, of any process, the oldest pin is behind. A power cut may
  * leave any two numbers. */
 static int64_t lead(struct index *index)
@@ -143,7 +133,7 @@ static void wait_for_all(struct index *index, unsigned work)
 	}
 	pthread_mutex_lock(&index->steady_lock);
 	/* His pin is a burden, but nobody is to wait for him again. */
-	if (checkpoint_and_go(index) == 0)
+	if (steady_checkpoint_once(index, false) == 0)
 		atomic_store(&index->shared->steady_work, index->steady_work);
 	pthread_mutex_unlock(&index->steady_lock);
 }
@@ -262,6 +252,9 @@ static int tend_pin(struct index *index, bool is_late)
 	if (waiting < due_after(index) && !is_late)
 		return 0;
 	r = steady_checkpoint_alone(index, false);
+	/* Or that of who finds another one at it. */
+	if (r == -EAGAIN && steady_is_marked_by_others(index))
+		return steady_end_pin(index);
 	return r < 0 ? r : 1;
 }
 
@@ -275,7 +268,7 @@ int steady_tend(struct index *index, bool is_late)
 		r = tend_pin(index, is_late);
 	} else if (is_late && atomic_load(&index->commits) > 0 &&
 		   !is_covered(index)) {
-		r = checkpoint_and_go(index);
+		r = steady_checkpoint_once(index, false);
 		r = r < 0 ? r : 1;
 	}
 	pthread_mutex_unlock(&index->steady_lock);

@@ -375,13 +375,23 @@ int steady_end_pin(struct index *index)
 	return r;
 }
 
+int steady_checkpoint_once(struct index *index, bool wait)
+{
+	const bool had_pin = index->pin != NULL;
+	int r = steady_checkpoint_alone(index, wait);
+
+	if (r == 0 && !had_pin && steady_is_marked_by_others(index))
+		r = steady_end_pin(index);
+	return r;
+}
+
 int steady_checkpoint(struct index *index)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&index->steady_lock);
 	if (!index->pin || index->steady_version != index_version(index))
-		r = steady_checkpoint_alone(index, true);
+		r = steady_checkpoint_once(index, true);
 	pthread_mutex_unlock(&index->steady_lock);
 	keeper_need(index);
 	return r;

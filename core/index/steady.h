@@ -81,8 +81,10 @@ void pace_init(struct index *index);
 void pace_done(struct index *index);
 
 /* For pace.c, with steady_lock held: take a checkpoint (without `wait`, -EAGAIN
- * while another process is at it); end the pin; has another process one? */
+ * while another process is at it); the same, but keep no pin beside another's;
+ * end the pin; has another process one? */
 CUBBY_MUST_CHECK int steady_checkpoint_alone(struct index *index, bool wait);
+CUBBY_MUST_CHECK int steady_checkpoint_once(struct index *index, bool wait);
 CUBBY_MUST_CHECK int steady_end_pin(struct index *index);
 bool steady_is_marked_by_others(struct index *index);
 

@@ -6,7 +6,8 @@
  *                                          made durable, taking turns
  *   bench_durable threads DIR SIZE COUNT N durable adds of N threads beside
  *                                          those of one
- *   bench_durable fill STORE COUNT         small entries in the fast mode
+ *   bench_durable fill STORE COUNT N       small entries in the fast mode, by N
+ *                                          processes at once
  *   bench_durable checkpoints STORE COUNT  how long one takes after 1,000
  *                                          changes, and how the index grows
  *   bench_durable load STORE SEED          change until killed
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -209,17 +211,45 @@ static uint64_t index_bytes(struct cubby *store)
 	return stats.index_bytes;
 }
 
-static void run_fill(const char *path, uint64_t count)
+/* The numbers from `first` to below `count`, each `step`-th. */
+static void add_some(const char *path, uint64_t first, uint64_t count,
+		     uint64_t step)
+{
+	struct cubby *store;
+	struct cubby_ns *ns;
+
+	open_store(path, 0, &store, &ns);
+	for (uint64_t i = first; i < count; i += step)
+		add(ns, i, SMALL);
+	cubby_ns_close(ns);
+	cubby_close(store);
+}
+
+static void run_fill(const char *path, uint64_t count, unsigned processes)
 {
 	struct cubby *store;
 	struct cubby_ns *ns;
 	double begin = now_us();
+	int status = 0;
 
+	for (unsigned i = 0; i < processes; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			bench_give_up("fork: %s", strerror(errno));
+		if (pid == 0) {
+			add_some(path, i, count, processes);
+			_exit(0);
+		}
+	}
+	while (status == 0 && wait(&status) > 0) {
+	}
+	if (status != 0)
+		bench_give_up("a process that adds failed");
 	open_store(path, 0, &store, &ns);
-	for (uint64_t i = 0; i < count; i++)
-		add(ns, i, SMALL);
-	printf("%" PRIu64 " adds of %d bytes: %.1f us each, index %.1f MiB\n",
-	       count, SMALL, (now_us() - begin) / (double)count,
+	printf("%" PRIu64 " adds of %d bytes by %u processes: %.1f us each, "
+	       "index %.1f MiB\n",
+	       count, SMALL, processes, (now_us() - begin) / (double)count,
 	       (double)index_bytes(store) / 1048576);
 	cubby_ns_close(ns);
 	cubby_close(store);
@@ -310,7 +340,8 @@ int main(int argc, char **argv)
 		run_threads(argv[2], numbers[0], numbers[1],
 			    (unsigned)numbers[2]);
 	else if (strcmp(what, "fill") == 0)
-		run_fill(argv[2], numbers[0]);
+		run_fill(argv[2], numbers[0],
+			 numbers[1] > 0 ? (unsigned)numbers[1] : 1);
 	else if (strcmp(what, "checkpoints") == 0)
 		run_checkpoints(argv[2], numbers[0]);
 	else if (strcmp(what, "load") == 0)

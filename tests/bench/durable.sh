@@ -25,6 +25,10 @@ for size in 4096 65536; do
 	"$program" threads "$work/$size/store" "$size" 160 8
 done
 
+for processes in 1 4; do
+	"$program" fill "$work/$processes" 100000 "$processes"
+done
+
 # An ext4 of its own, in a file on the same disk, to cut off.
 truncate -s 6G "$work/image"
 mkfs.ext4 -q -F "$work/image"

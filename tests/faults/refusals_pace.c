@@ -259,23 +259,42 @@ static void tended_without_a_pin(void)
 	end();
 }
 
-/* Of two pins that of who does not write goes. */
+/* Each that opens a store to write to it durably has a pin. Of two that of who
+ * does not write goes, or of who finds another one at it. */
 static void two_pins(void)
 {
 	struct other other;
+	char *watches;
+	int fd;
 
 	begin("two");
+	watches = text_new("%s/watches", path);
 	other = other_begin();
-	change_often(1);
-	MUST_DO(index_sync(opened));
+	index_set_durable(opened);
+	change(opened);
 	MUST(opened->is_pinned);
 	MUST_BE(steady_tend(opened, false), 0);
 	MUST(opened->is_pinned);
 	other_change(&other);
 	MUST_BE(steady_tend(opened, false), 0);
 	MUST(!opened->is_pinned);
+
+	change(opened);
+	MUST(opened->is_pinned);
+	atomic_store(&opened->is_durable, false);
+	change(opened);
+	fd = open(watches, O_RDWR | O_CLOEXEC);
+	MUST(fd >= 0);
+	MUST_DO(sys_lock_byte(fd, (UINT64_C(1) << 40) + 2));
+	MUST_BE(steady_tend(opened, true), 0);
+	MUST(!opened->is_pinned);
+	MUST_BE(steady_tend(opened, true), -EAGAIN);
+	MUST(close(fd) == 0);
+	MUST_BE(steady_tend(opened, true), 1);
+	MUST(!opened->is_pinned);
 	other_end(&other);
 	end();
+	free(watches);
 }
 
 /* Who reads beside who writes. */
@@ -380,6 +399,7 @@ static void synced_beside_a_pin(void)
 	MUST_DO(index_sync(opened));
 	MUST_BE(steady_version(), index_version(opened));
 	MUST_BE(lead(), waiting);
+	MUST(!opened->is_pinned);
 	other_end(&other);
 	change_often(1);
 	MUST_DO(index_sync(opened));
