@@ -20,11 +20,13 @@ ext4_rounds=${1:-$default_ext4}
 xfs_rounds=${2:-$default_xfs}
 [ $# -eq 0 ] || seconds=100000
 # In a mount namespace of its own, or others who make one at the same time keep
-# the disk mounted.
+# the disk mounted; and what others have mounted is not kept so here.
 if [ "$(id -u)" -eq 0 ] && [ -z "${POWER_CUT_APART:-}" ] &&
 	unshare --mount --propagation private true 2>/dev/null; then
 	export POWER_CUT_APART=yes
-	exec unshare --mount --propagation private "$0" "$@"
+	# shellcheck disable=SC2016 # it is the inner shell's
+	exec unshare --mount --propagation private \
+		sh -c 'umount -alt fuse.cubby; exec "$0" "$@"' "$0" "$@"
 fi
 program=${POWER_CUT:?}
 work=$(mktemp -d "${TMPDIR:-/tmp}/power-cut.XXXXXX")
