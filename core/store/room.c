@@ -33,7 +33,7 @@
 #include "sys/sys.h"
 
 enum {
-	PACE_STEP = 2 * 1024 * 1024, /* of the limit: for it one commit more */
+	PACE_STEP = 9 * 256 * 1024, /* of the limit: for it one commit more */
 	ENTRY_WORTH = 8192,
 	RANK_UNIT = 1 << 16,
 	/* In one transaction. */
