@@ -34,8 +34,8 @@ enum {
 	THREADS = 4,
 	WRITERS = PROCESSES * THREADS + 2, /* the mount, and its compressor */
 	ENTRY_MAX = 200000,
-	STOPPED =
-		PROCESSES + 2, /* who adds through the mount, and its daemon */
+	/* Who adds through the mount is the first, its daemon the last. */
+	STOPPED = PROCESSES + 2,
 	RUN_S = 30,
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The thread looks after the index some times a second, or when it is called,
- * and what it does then is in steady.c. With nothing to do for INTERVAL_MS it
+ * and what it does then is in pace.c. With nothing to do for INTERVAL_MS it
  * has let go of the pin, and ends; the next commit starts another. So a
  * process that only reads has none, nor has one that has been idle for long.
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The keeper: a thread that takes the checkpoints of a process that writes, so
- * that its commits do not wait for the disk, and that ends when there is
- * nothing left to do.
+ * The keeper: a thread that takes checkpoints, so that commits do not wait for
+ * the disk, and that ends when there is nothing left to do. Each process that
+ * writes has one; that of who has the pin takes them for all: see pace.c.
  */
 #ifndef CUBBY_KEEPER_H
 #define CUBBY_KEEPER_H

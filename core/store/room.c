@@ -33,7 +33,9 @@
 #include "sys/sys.h"
 
 enum {
-	PACE_STEP = 9 * 256 * 1024, /* of the limit: for it one commit more */
+	/* Of the limit: for it one commit more, so that what index_set_pace()
+	 * asks for is about a ninth of the limit. */
+	PACE_STEP = 9 * 256 * 1024,
 	ENTRY_WORTH = 8192,
 	RANK_UNIT = 1 << 16,
 	/* In one transaction. */

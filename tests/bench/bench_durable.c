@@ -6,7 +6,7 @@
  *                                          made durable, taking turns
  *   bench_durable threads DIR SIZE COUNT N durable adds of N threads beside
  *                                          those of one
- *   bench_durable fill STORE COUNT N       small entries in the fast mode, by N
+ *   bench_durable fill STORE COUNT [N]     small entries in the fast mode, by N
  *                                          processes at once
  *   bench_durable checkpoints STORE COUNT  how long one takes after 1,000
  *                                          changes, and how the index grows
