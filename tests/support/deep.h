@@ -11,7 +11,7 @@
 
 /* How long the quick and the deep form of a storm may take, however slow the
  * machine is. It says how far it came. */
-enum { STORM_MS = 55000, STORM_DEEP_MS = 3600000 };
+enum { STORM_MS = 55000, STORM_DEEP_MS = 10800000 };
 
 static inline bool is_deep(void)
 {
