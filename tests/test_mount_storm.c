@@ -37,6 +37,8 @@ enum {
 	 * it. */
 	DIRECT_EVERY = 10,
 	HANG_MS = 20000,
+	/* What killed mounts had open does not pile up. */
+	DISPLACED_MAX = 1000,
 };
 
 /* Of the keys that only one worker writes: the last version whose rename has
@@ -212,6 +214,7 @@ static void look(const char *store, const struct board *board)
 		free(got);
 	}
 	MUST_BE(box_stats(&box).quarantined, 0);
+	MUST(box_stats(&box).displaced < DISPLACED_MAX);
 	box_close(&box);
 }
 

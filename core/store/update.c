@@ -236,6 +236,7 @@ static int purge_displaced(struct update *update, uint64_t id)
 struct purging {
 	uint64_t horizon;
 	size_t count;
+	bool is_full;
 	uint64_t numbers[PURGE_BATCH];
 	uint64_t ids[PURGE_BATCH];
 };
@@ -248,8 +249,12 @@ static int collect(void *cookie, uint64_t number, uint64_t id, uint64_t parent,
 	(void)parent;
 	(void)name;
 	(void)name_size;
-	if (number >= purging->horizon || purging->count == PURGE_BATCH)
+	if (number >= purging->horizon)
 		return 1;
+	if (purging->count == PURGE_BATCH) {
+		purging->is_full = true;
+		return 1;
+	}
 	purging->numbers[purging->count] = number;
 	purging->ids[purging->count++] = id;
 	return 0;
@@ -275,6 +280,7 @@ int update_purge(struct update *update)
 			return r;
 		update->totals.displaced--;
 	}
+	update->is_left = purging.is_full;
 	return 0;
 }
 

@@ -31,6 +31,7 @@ struct update {
 	uint64_t evicted;      /* entries */
 	struct plan *plan;     /* NULL, or what goes is only noted: plan.h */
 	int watched;	       /* 1, 0, or -1 for not known yet */
+	bool is_left;	       /* something for the next update_purge() */
 	struct doomed *doomed;
 	size_t doomed_count;
 	size_t doomed_capacity;
@@ -94,7 +95,8 @@ CUBBY_MUST_CHECK int update_resize(struct update *update,
 				   const struct node *node,
 				   uint64_t stored_size);
 
-/* Purge the displaced nodes that all watches have been told of. */
+/* Purge of the displaced nodes that all watches have been told of as many as
+ * one transaction may, and say in `is_left` whether there are more. */
 CUBBY_MUST_CHECK int update_purge(struct update *update);
 
 #endif

@@ -48,12 +48,34 @@ struct telling {
 	size_t count;
 	uint64_t next;
 	struct told_node nodes[TELL_BATCH];
+	bool is_left; /* something to purge */
 };
+
+/* What has been told, below `next`, may go as far as this watch is concerned.
+ * `ret_is_left` says whether the next call has something to do at once. */
+static int purge(struct cubby_watch *watch, uint64_t next, bool *ret_is_left)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	int r = update_begin(watch->store, &update);
+
+	if (r == 0)
+		r = watches_set(update.txn, watch->slot, next);
+	if (r == 0)
+		r = update_purge(&update);
+	*ret_is_left = update.is_left;
+	if (r == 0)
+		r = update_commit(&update);
+	if (r == 0)
+		watch->told = next;
+	return r;
+}
 
 int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	SCOPED_FREE struct cubby_watch *watch = calloc(1, sizeof(*watch));
+	bool has_displaced;
+	bool is_left;
 	int r;
 
 	if (!watch)
@@ -64,6 +86,7 @@ int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
 	if (r < 0)
 		return r;
 	watch->told = update.totals.displaced_next;
+	has_displaced = update.totals.displaced > 0;
 	r = watches_add(update.txn, watch->told, &watch->fd, &watch->slot);
 	if (r == 0)
 		r = held_open(update.txn, watch->slot, &watch->held);
@@ -76,6 +99,10 @@ int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
 	}
 	/* Who presents the tree makes the drafts, so it also clears them up. */
 	draft_sweep(store);
+	/* And of what dead watches have left as much as does not take long: it
+	 * may die itself before the first poll. */
+	if (has_displaced)
+		IGNORE(purge(watch, watch->told, &is_left));
 	*ret_watch = TAKE(watch);
 	return 0;
 }
@@ -107,6 +134,7 @@ static int look(struct cubby_watch *watch, struct telling *telling,
 
 	telling->count = 0;
 	telling->next = watch->told;
+	telling->is_left = false;
 	if (r == 0)
 		r = totals_get(txn, &totals);
 	if (r == 0 && totals.displaced > 0)
@@ -115,22 +143,6 @@ static int look(struct cubby_watch *watch, struct telling *telling,
 		return r;
 	*ret_displaced = totals.displaced;
 	return 0;
-}
-
-static int purge(struct cubby_watch *watch, uint64_t next)
-{
-	SCOPED_UPDATE struct update update = {.store = NULL};
-	int r = update_begin(watch->store, &update);
-
-	if (r == 0)
-		r = watches_set(update.txn, watch->slot, next);
-	if (r == 0)
-		r = update_purge(&update);
-	if (r == 0)
-		r = update_commit(&update);
-	if (r == 0)
-		watch->told = next;
-	return r;
 }
 
 /* May anything be over a limit now that was not when this was asked last? Time
@@ -211,8 +223,8 @@ int cubby_watch_poll(struct cubby_watch *watch, cubby_displaced_fn *fn,
 			   telling->nodes[i].parent, telling->nodes[i].name);
 		/* Also without news: another watch may have died. */
 		if (r == 0 && displaced > 0)
-			r = purge(watch, telling->next);
-	} while (r == 0 && telling->count == TELL_BATCH);
+			r = purge(watch, telling->next, &telling->is_left);
+	} while (r == 0 && (telling->count == TELL_BATCH || telling->is_left));
 	/* The one from before: what came meanwhile is for the next call. */
 	if (r == 0)
 		watch->version = version;
