@@ -52,12 +52,17 @@ int draft_open_file(struct cubby *store, uint64_t id)
 			     store->read_only ? O_RDONLY : O_RDWR);
 }
 
-void draft_delete_file(struct cubby *store, uint64_t id)
+CUBBY_MUST_CHECK static int delete_file(struct cubby *store, uint64_t id)
 {
 	char path[LAYOUT_PATH_SIZE];
 
 	layout_draft(id, path);
-	IGNORE(sys_unlink(store->dir_fd, path)); /* nothing refers to it */
+	return sys_unlink(store->dir_fd, path);
+}
+
+void draft_delete_file(struct cubby *store, uint64_t id)
+{
+	IGNORE(delete_file(store, id)); /* nothing refers to it */
 }
 
 /* Is the file `id` a draft whose process has died? */
@@ -250,8 +255,8 @@ static int grow(struct cubby_draft *draft, uint64_t size)
 	fd = draft_create_file(draft->store, draft->id);
 	/* Left by an attempt that failed, and then could not delete it. */
 	if (fd == -EEXIST) {
-		draft_delete_file(draft->store, draft->id);
-		fd = draft_create_file(draft->store, draft->id);
+		r = delete_file(draft->store, draft->id);
+		fd = r < 0 ? r : draft_create_file(draft->store, draft->id);
 	}
 	if (fd < 0)
 		return fd;

@@ -61,6 +61,7 @@ struct fault_tally {
 	unsigned lost_truncates; /* files that could not be cut */
 	bool lmdb_was_short;	 /* a write of LMDB was cut */
 	bool lmdb_lost_meta;	 /* LMDB could not write its meta page */
+	bool lmdb_lost_lock;	 /* LMDB could not lock */
 };
 
 void fault_arm(const struct fault_plan *plan);

@@ -97,6 +97,8 @@ static void growing(void)
 		{.name = "fcntl64", .at = 1, .error = ENOLCK},
 		{.name = REFUSE_HEAP, .at = 1, .error = ENOMEM},
 	};
+	static const struct refusal stays = {
+		.name = "unlinkat", .at = 1, .error = EROFS};
 	struct cubby_draft *draft;
 	char *left_over;
 	int fd;
@@ -126,6 +128,9 @@ static void growing(void)
 	fd = open(left_over, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	MUST(fd >= 0 && write(fd, "left over", 9) == 9 && close(fd) == 0);
 	free(left_over);
+	refuse(&stays);
+	MUST_BE(cubby_draft_grow(draft, SIZE), -EROFS);
+	MUST(refuse_end() > 0);
 	MUST_DO(cubby_draft_grow(draft, SIZE));
 	MUST_DO(publish(draft, name_of(1)));
 	MUST(box_has(&box, name_of(1), text, 100));

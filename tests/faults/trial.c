@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "audit.h"
@@ -88,7 +87,7 @@ static bool is_sensible(const struct op *op, int r,
 		return true;
 	/* LMDB takes any error of its first lock for another user, which is to
 	 * have made its lock file. */
-	return r == -EINVAL && strcmp(tally->first, "fcntl") == 0;
+	return r == -EINVAL && tally->lmdb_lost_lock;
 }
 
 /* Without faults now: is all as it should be? Returns what is not, or NULL. */

@@ -305,8 +305,10 @@ WRAP_OPENAT(openat64)
                                                                                \
 		if (!real)                                                     \
 			*(void **)&real = next(#name);                         \
-		if (fails(#name, CALLER))                                      \
+		if (fails(#name, CALLER)) {                                    \
+			fault_note()->lmdb_lost_lock |= !fault_is_core(CALLER);\
 			return -1;                                             \
+		}                                                              \
 		return real(fd, command, OPTION(command, void *));             \
 	}
 WRAP_FCNTL(fcntl)
