@@ -384,6 +384,48 @@ Test(upkeep, gc_deletes_what_killed_writers_have_left)
 	box_close(&box);
 }
 
+Test(upkeep, gc_takes_back_what_killed_mounts_had_open)
+{
+	struct cubby_gc_summary summary;
+	struct box box;
+
+	box_new(&box, "");
+	box_leave_displaced(&box, 300, 20000);
+	box_leave_displaced(&box, 100, 3);
+	for (unsigned i = 0; i < 2; i++) {
+		const uint64_t displaced = box_stats(&box).displaced;
+		const unsigned files = count_files(&box, "blobs");
+
+		MUST(displaced >= 100 && displaced <= 144);
+		summary = gc(&box, i == 0 ? CUBBY_DRY_RUN : 0);
+		MUST_BE(summary.displaced, displaced);
+		MUST_BE(summary.files, files);
+		MUST_BE(summary.blobs, 0);
+		MUST(summary.bytes >= files * UINT64_C(20000));
+	}
+	MUST_BE(box_stats(&box).displaced, 0);
+	MUST_BE(count_files(&box, "blobs"), 0);
+	MUST_BE(gc(&box, 0).displaced, 0);
+	box_close(&box);
+}
+
+Test(upkeep, gc_leaves_what_a_living_mount_has_open)
+{
+	struct cubby_watch *watch;
+	struct box box;
+
+	box_new(&box, "");
+	MUST_DO(cubby_watch_new(box.store, &watch));
+	cubby_watch_hold(watch, 0);
+	box_add(&box, name_of(1), "abc", 3);
+	box_delete(&box, name_of(1));
+	MUST_BE(gc(&box, CUBBY_DRY_RUN).displaced, 0);
+	MUST_BE(gc(&box, 0).displaced, 0);
+	MUST_BE(box_stats(&box).displaced, 1);
+	cubby_watch_close(watch);
+	box_close(&box);
+}
+
 Test(upkeep, gc_deletes_from_quarantine_when_asked)
 {
 	struct cubby_gc_summary summary;

@@ -430,28 +430,6 @@ Test(watch, what_a_killed_process_left_displaced_is_purged_by_others)
 	box_close(&box);
 }
 
-/* A killed mount has left `count` displaced. */
-static void leave_displaced(const struct box *box, unsigned count)
-{
-	const pid_t pid = fork_child();
-	int status;
-
-	if (pid == 0) {
-		struct cubby_watch *watch;
-		struct box mine;
-
-		box_open(&mine, box->path, "");
-		MUST_DO(cubby_watch_new(mine.store, &watch));
-		cubby_watch_hold(watch, 0);
-		for (unsigned i = 0; i < count; i++) {
-			box_add(&mine, name_of(i), "abc", 3);
-			box_delete(&mine, name_of(i));
-		}
-		MUST(kill(getpid(), SIGKILL) == 0);
-	}
-	MUST(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
-}
-
 /* Mounts that are killed again and again may not live until their first poll.
  */
 Test(watch, a_new_watch_purges_of_what_killed_ones_have_left)
@@ -460,7 +438,7 @@ Test(watch, a_new_watch_purges_of_what_killed_ones_have_left)
 
 	box_new(&box, "");
 	for (unsigned i = 0; i < 8; i++)
-		leave_displaced(&box, 50);
+		box_leave_displaced(&box, 50, 3);
 	cr_assert_leq(box_stats(&box).displaced, 50);
 	box_close(&box);
 }
@@ -472,11 +450,29 @@ Test(watch, one_poll_purges_all_that_killed_ones_have_left)
 	struct box box;
 
 	box_new(&box, "");
-	leave_displaced(&box, 1000);
+	box_leave_displaced(&box, 1000, 3);
 	MUST_DO(cubby_watch_new(box.store, &watch));
 	MUST_DO(cubby_watch_poll(watch, told_one, &told));
 	MUST_BE(box_stats(&box).displaced, 0);
 	MUST_BE(told.count, 0);
 	cubby_watch_close(watch);
+	box_close(&box);
+}
+
+Test(watch, the_last_one_that_ends_leaves_nothing_displaced)
+{
+	struct cubby_watch *watch;
+	struct box box;
+
+	box_new(&box, "");
+	MUST_DO(cubby_watch_new(box.store, &watch));
+	cubby_watch_hold(watch, 0);
+	for (unsigned i = 0; i < 600; i++) {
+		box_add(&box, name_of(i), "abc", 3);
+		box_delete(&box, name_of(i));
+	}
+	MUST_BE(box_stats(&box).displaced, 600);
+	cubby_watch_close(watch);
+	MUST_BE(box_stats(&box).displaced, 0);
 	box_close(&box);
 }

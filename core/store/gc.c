@@ -22,6 +22,7 @@
 #include "index/nodes.h"
 #include "store/layout.h"
 #include "store/store.h"
+#include "store/update.h"
 #include "sys/sys.h"
 
 struct gc {
@@ -199,6 +200,21 @@ static int scan(struct gc *gc, const char *path, sys_name_fn *fn)
 	return r == -ENOENT ? 0 : r;
 }
 
+/* What killed mounts had open. Who can only read may not look. */
+static int purge(struct gc *gc)
+{
+	struct cubby_stats stats;
+	struct purged purged = {.nodes = 0};
+	int r = cubby_get_stats(gc->store, &stats);
+
+	if (r == 0 && stats.displaced > 0 && !gc->store->read_only)
+		r = update_purge_all(gc->store, gc->is_dry, &purged);
+	gc->summary.displaced = purged.nodes;
+	gc->summary.files += purged.files;
+	gc->summary.bytes += purged.bytes;
+	return r;
+}
+
 int cubby_gc(struct cubby *store, unsigned flags, uint64_t quarantine_age_s,
 	     struct cubby_gc_summary *ret_summary)
 {
@@ -213,6 +229,8 @@ int cubby_gc(struct cubby *store, unsigned flags, uint64_t quarantine_age_s,
 
 	if (flags & ~(unsigned)CUBBY_DRY_RUN)
 		return -EINVAL;
+	if (r == 0)
+		r = purge(&gc);
 	/* Drafts first: they keep blobs. */
 	if (r == 0)
 		r = scan(&gc, LAYOUT_DRAFTS, draft_name);

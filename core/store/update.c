@@ -284,6 +284,40 @@ int update_purge(struct update *update)
 	return 0;
 }
 
+/* Returns 1 when there are more, 0, or a negative errno. */
+static int purge_some(struct cubby *store, bool is_dry, struct purged *purged)
+{
+	SCOPED_UPDATE struct update update = {.store = NULL};
+	struct totals before;
+	int r = update_begin(store, &update);
+
+	before = update.totals;
+	if (r == 0)
+		r = update_purge(&update);
+	while (r == 0 && is_dry && update.is_left)
+		r = update_purge(&update);
+	if (r < 0 || before.displaced == update.totals.displaced)
+		return r;
+	before.displaced -= update.totals.displaced;
+	before.displaced_bytes -= update.totals.displaced_bytes;
+	purged->nodes += before.displaced;
+	purged->files += update.doomed_count;
+	purged->bytes += before.displaced_bytes;
+	if (!is_dry)
+		r = update_commit(&update);
+	return r < 0 ? r : update.is_left;
+}
+
+int update_purge_all(struct cubby *store, bool is_dry, struct purged *purged)
+{
+	int r;
+
+	do {
+		r = purge_some(store, is_dry, purged);
+	} while (r > 0);
+	return r;
+}
+
 /* Does anybody watch? Returns 1, 0, or a negative errno. */
 static int is_watched(struct update *update)
 {

@@ -95,8 +95,19 @@ CUBBY_MUST_CHECK int update_resize(struct update *update,
 				   const struct node *node,
 				   uint64_t stored_size);
 
-/* Purge of the displaced nodes that all watches have been told of as many as
+/* Purge as many of the displaced nodes that all watches have been told of as
  * one transaction may, and say in `is_left` whether there are more. */
 CUBBY_MUST_CHECK int update_purge(struct update *update);
+
+struct purged {
+	uint64_t nodes;
+	uint64_t files; /* that these had */
+	uint64_t bytes; /* of disk, of the files */
+};
+
+/* Purge all of them, by as many transactions as it takes, and add them to
+ * `purged`. Or, if `is_dry`, only find out what that would be. */
+CUBBY_MUST_CHECK int update_purge_all(struct cubby *store, bool is_dry,
+				      struct purged *purged);
 
 #endif

@@ -48,12 +48,11 @@ struct telling {
 	size_t count;
 	uint64_t next;
 	struct told_node nodes[TELL_BATCH];
-	bool is_left; /* something to purge */
 };
 
 /* What has been told, below `next`, may go as far as this watch is concerned.
- * `ret_is_left` says whether the next call has something to do at once. */
-static int purge(struct cubby_watch *watch, uint64_t next, bool *ret_is_left)
+ * Returns 1 when it has not all gone yet, 0, or an error. */
+static int purge(struct cubby_watch *watch, uint64_t next)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	int r = update_begin(watch->store, &update);
@@ -62,12 +61,12 @@ static int purge(struct cubby_watch *watch, uint64_t next, bool *ret_is_left)
 		r = watches_set(update.txn, watch->slot, next);
 	if (r == 0)
 		r = update_purge(&update);
-	*ret_is_left = update.is_left;
 	if (r == 0)
 		r = update_commit(&update);
-	if (r == 0)
-		watch->told = next;
-	return r;
+	if (r < 0)
+		return r;
+	watch->told = next;
+	return update.is_left;
 }
 
 int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
@@ -75,7 +74,6 @@ int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	SCOPED_FREE struct cubby_watch *watch = calloc(1, sizeof(*watch));
 	bool has_displaced;
-	bool is_left;
 	int r;
 
 	if (!watch)
@@ -102,7 +100,7 @@ int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
 	/* And of what dead watches have left as much as does not take long: it
 	 * may die itself before the first poll. */
 	if (has_displaced)
-		IGNORE(purge(watch, watch->told, &is_left));
+		IGNORE(purge(watch, watch->told));
 	*ret_watch = TAKE(watch);
 	return 0;
 }
@@ -134,7 +132,6 @@ static int look(struct cubby_watch *watch, struct telling *telling,
 
 	telling->count = 0;
 	telling->next = watch->told;
-	telling->is_left = false;
 	if (r == 0)
 		r = totals_get(txn, &totals);
 	if (r == 0 && totals.displaced > 0)
@@ -201,6 +198,7 @@ int cubby_watch_poll(struct cubby_watch *watch, cubby_displaced_fn *fn,
 		     void *cookie)
 {
 	SCOPED_FREE struct telling *telling = NULL;
+	struct purged purged = {.nodes = 0};
 	uint64_t version;
 	uint64_t displaced;
 	int r = store_verify_writable(watch->store);
@@ -223,8 +221,10 @@ int cubby_watch_poll(struct cubby_watch *watch, cubby_displaced_fn *fn,
 			   telling->nodes[i].parent, telling->nodes[i].name);
 		/* Also without news: another watch may have died. */
 		if (r == 0 && displaced > 0)
-			r = purge(watch, telling->next, &telling->is_left);
-	} while (r == 0 && (telling->count == TELL_BATCH || telling->is_left));
+			r = purge(watch, telling->next);
+		if (r > 0)
+			r = update_purge_all(watch->store, false, &purged);
+	} while (r == 0 && telling->count == TELL_BATCH);
 	/* The one from before: what came meanwhile is for the next call. */
 	if (r == 0)
 		watch->version = version;
@@ -347,6 +347,7 @@ void cubby_watch_close(struct cubby_watch *watch)
 		return;
 	if (store_verify_process(watch->store) == 0) {
 		SCOPED_UPDATE struct update update = {.store = NULL};
+		struct purged purged = {.nodes = 0};
 		int r = update_begin(watch->store, &update);
 
 		if (r == 0)
@@ -356,6 +357,8 @@ void cubby_watch_close(struct cubby_watch *watch)
 		/* Otherwise the freed lock says the same. */
 		if (r == 0)
 			IGNORE(update_commit(&update));
+		if (update.is_left)
+			IGNORE(update_purge_all(watch->store, false, &purged));
 	}
 	held_close(watch->held);
 	sys_close(&watch->fd);

@@ -18,11 +18,13 @@ static const struct tool_option gc_options[] = {
 
 const struct tool_manual tool_gc_manual = {
 	.options = gc_options,
-	.text = "Deletes the files that killed processes have left: blobs that "
-		"no entry has, and\n"
-		"drafts. What is being written stays, and so does what was "
-		"changed within the\n"
-		"last five minutes. No entry is deleted; for that see `cubby "
+	.text = "Deletes what killed processes have left: blobs that no entry "
+		"has, drafts, and\n"
+		"what was replaced or deleted while a killed mount had it open "
+		"(\"displaced\").\n"
+		"What is being written stays, and so does a file that was "
+		"changed within the last\n"
+		"five minutes. No entry is deleted; for that see `cubby "
 		"limit`.\n",
 };
 
@@ -41,17 +43,20 @@ int tool_gc(const struct tool_call *call)
 	if (call->json)
 		printf("{\"files\":%" PRIu64 ",\"bytes\":%" PRIu64
 		       ",\"blobs\":%" PRIu64 ",\"drafts\":%" PRIu64
-		       ",\"quarantine_files\":%" PRIu64 "}\n",
+		       ",\"quarantine_files\":%" PRIu64
+		       ",\"displaced\":%" PRIu64 "}\n",
 		       summary.files, summary.bytes, summary.blobs,
-		       summary.drafts, summary.quarantine_files);
+		       summary.drafts, summary.quarantine_files,
+		       summary.displaced);
 	else
 		printf("%s %s files, %s: %s blobs, %s drafts, %s from "
-		       "quarantine\n",
+		       "quarantine, those of %s displaced entries\n",
 		       is_dry ? "would delete" : "deleted",
 		       tool_format_count(summary.files).text,
 		       tool_format_size(summary.bytes).text,
 		       tool_format_count(summary.blobs).text,
 		       tool_format_count(summary.drafts).text,
-		       tool_format_count(summary.quarantine_files).text);
+		       tool_format_count(summary.quarantine_files).text,
+		       tool_format_count(summary.displaced).text);
 	return TOOL_OK;
 }

@@ -140,10 +140,13 @@ struct cubby_gc_summary {
 	uint64_t drafts; /* of dead processes */
 	uint64_t
 		quarantine_files; /* damaged bytes, kept for a look until now */
+	uint64_t displaced; /* entries whose files are among these, or that
+			     * had none: see cubby_stats */
 };
 
 /*
- * Delete the files that no record refers to, which killed processes have left:
+ * Delete what killed processes have left: entries that were replaced or deleted
+ * while they had them open, and the files that no record refers to, which are
  * blobs that were not published any more and drafts. What is being written is
  * left: who writes holds a lock on the file, and files are left for
  * CUBBY_GC_AGE_S after their last change. Files that are not named as those of
@@ -154,9 +157,10 @@ struct cubby_gc_summary {
  *
  * Returns 0, -EINVAL for other flags, -EROFS also for a store opened for
  * reading only without CUBBY_DRY_RUN, a common error, or one of readdir(3) and
- * unlink(2).
+ * unlink(2). In a store opened for reading only, `displaced` is 0.
  *
- * Threads: waits for nobody, and nobody waits.
+ * Threads: where there are displaced entries it waits for who adds, and who
+ * adds for it, for 256 of them at a time; otherwise for nobody.
  */
 #define CUBBY_GC_AGE_S 300
 CUBBY_API CUBBY_MUST_CHECK int cubby_gc(struct cubby *store, unsigned flags,

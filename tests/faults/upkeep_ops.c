@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/base.h"
@@ -246,6 +247,31 @@ static int gc(struct stage *stage)
 	return cubby_gc(stage->store, 0, year_s, &summary);
 }
 
+/* A mount that had two entries open when they were deleted has been killed. */
+static void kill_watch(struct stage *stage)
+{
+	const pid_t pid = fork();
+	struct stage other = {.fd = -1};
+	int status;
+
+	MUST(pid >= 0);
+	if (pid == 0) {
+		(void)memcpy(other.path, stage->path, sizeof(other.path));
+		MUST_DO(stage_open(&other, 0));
+		MUST_DO(cubby_watch_new(other.store, &other.watch));
+		cubby_watch_hold(other.watch, 0);
+		MUST_DO(cubby_delete_name(other.ns, KEY1));
+		MUST_DO(cubby_delete_name(other.ns, KEY2));
+		_exit(0);
+	}
+	MUST(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+static int watch_new(struct stage *stage)
+{
+	return cubby_watch_new(stage->store, &stage->watch);
+}
+
 static int recompress_with(struct stage *stage, unsigned flags)
 {
 	struct cubby_recompress_summary summary;
@@ -319,6 +345,17 @@ const struct op upkeep_ops[] = {
 	 .leavings = 3,
 	 .prepare = litter,
 	 .run = gc},
+	{.name = "gc_displaced",
+	 .is_repeated = true,
+	 .prepare = kill_watch,
+	 .run = gc,
+	 .prepared = {GONE(KEY1), GONE(KEY2)}},
+	{.name = "watch_new_displaced",
+	 .also = -EUSERS, /* all slots are locked */
+	 .watches = true,
+	 .prepare = kill_watch,
+	 .run = watch_new,
+	 .prepared = {GONE(KEY1), GONE(KEY2)}},
 	/* zstd's memory for this level is kept for the next time. */
 	{.name = "recompress", .keeps_memory = true, .run = recompress},
 	{.name = "recompress_dry", .keeps_memory = true, .run = recompress_dry},

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Stores of the tests: see box.h. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "box.h"
 #include "cubby/manage.h"
 #include "must.h"
+#include "runner.h"
+#include "sample.h"
 #include "scratch.h"
 
 void box_open(struct box *box, const char *path, const char *space)
@@ -114,6 +118,29 @@ struct cubby_attr box_make_file(const struct box *box, uint64_t parent,
 void box_delete(const struct box *box, const char *name)
 {
 	MUST_DO(cubby_delete_name(box->ns, name));
+}
+
+void box_leave_displaced(const struct box *box, unsigned count, size_t size)
+{
+	const pid_t pid = fork_child();
+	int status;
+
+	if (pid == 0) {
+		uint8_t *data = sample_new(SAMPLE_NOISE, 1, size);
+		struct cubby_watch *watch;
+		struct box mine;
+
+		box_open(&mine, box->path, box->space);
+		MUST_DO(cubby_watch_new(mine.store, &watch));
+		cubby_watch_hold(watch, 0);
+		for (unsigned i = 0; i < count; i++) {
+			box_add(&mine, name_of(i), data, size);
+			box_delete(&mine, name_of(i));
+		}
+		MUST(kill(getpid(), SIGKILL) == 0);
+		free(data);
+	}
+	MUST(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
 }
 
 int box_get(const struct box *box, const char *name, uint8_t **ret_data,

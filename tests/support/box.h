@@ -57,6 +57,10 @@ struct cubby_attr box_make_file(const struct box *box, uint64_t parent,
 /* Delete an entry. */
 void box_delete(const struct box *box, const char *name);
 
+/* Add and delete `count` entries of `size` bytes, and be killed, as a mount
+ * that has all of them open. */
+void box_leave_displaced(const struct box *box, unsigned count, size_t size);
+
 /*
  * Get a whole entry: 0, and its content in `*ret_data` (to be freed) and
  * `*ret_size`; or the error of the get or of the read.
