@@ -20,8 +20,8 @@
 #include "base/base.h"
 #include "cubby/upkeep.h"
 #include "index/nodes.h"
+#include "store/gc.h"
 #include "store/layout.h"
-#include "store/store.h"
 #include "store/update.h"
 #include "sys/sys.h"
 
@@ -30,7 +30,7 @@ struct gc {
 	bool is_dry;
 	int64_t now_s;
 	uint64_t quarantine_age_s;
-	struct cubby_gc_summary summary;
+	struct cubby_gc_summary *summary;
 };
 
 enum heap { HEAP_PACKED, HEAP_RAW, HEAP_DRAFTS };
@@ -96,9 +96,9 @@ static int drop(struct gc *gc, const char *path, const struct stat *file,
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	gc->summary.files++;
+	gc->summary->files++;
 	if (file->st_nlink == 1)
-		gc->summary.bytes += (uint64_t)file->st_blocks * 512;
+		gc->summary->bytes += (uint64_t)file->st_blocks * 512;
 	++*count;
 	return 0;
 }
@@ -124,8 +124,8 @@ static int look_at_file(struct gc *gc, enum heap heap, uint64_t id,
 	if (r != 0)
 		return r < 0 ? r : 0;
 	return drop(gc, path, &file,
-		    heap == HEAP_DRAFTS ? &gc->summary.drafts
-					: &gc->summary.blobs);
+		    heap == HEAP_DRAFTS ? &gc->summary->drafts
+					: &gc->summary->blobs);
 }
 
 /* Is `name` the last part of `path`, which was made of the id in it? */
@@ -190,7 +190,7 @@ static int quarantine_name_of(void *cookie, const char *name)
 	if (!S_ISREG(file.st_mode) ||
 	    !is_old(gc, &file.st_ctim, gc->quarantine_age_s))
 		return 0;
-	return drop(gc, path, &file, &gc->summary.quarantine_files);
+	return drop(gc, path, &file, &gc->summary->quarantine_files);
 }
 
 static int scan(struct gc *gc, const char *path, sys_name_fn *fn)
@@ -200,45 +200,57 @@ static int scan(struct gc *gc, const char *path, sys_name_fn *fn)
 	return r == -ENOENT ? 0 : r;
 }
 
+int gc_files(struct cubby *store, bool is_dry, uint64_t quarantine_age_s,
+	     struct cubby_gc_summary *summary)
+{
+	struct gc gc = {
+		.store = store,
+		.is_dry = is_dry,
+		.now_s = sys_now_ns() / 1000000000,
+		.quarantine_age_s = quarantine_age_s,
+		.summary = summary,
+	};
+	/* Drafts first: they keep blobs. */
+	int r = scan(&gc, LAYOUT_DRAFTS, draft_name);
+
+	if (r == 0)
+		r = scan(&gc, LAYOUT_BLOBS, blob_directory);
+	if (r == 0 && quarantine_age_s > 0)
+		r = scan(&gc, LAYOUT_QUARANTINE, quarantine_name_of);
+	return r;
+}
+
 /* What killed mounts had open. Who can only read may not look. */
-static int purge(struct gc *gc)
+static int gc_displaced(struct cubby *store, bool is_dry,
+			struct cubby_gc_summary *summary)
 {
 	struct cubby_stats stats;
 	struct purged purged = {.nodes = 0};
-	int r = cubby_get_stats(gc->store, &stats);
+	int r = cubby_get_stats(store, &stats);
 
-	if (r == 0 && stats.displaced > 0 && !gc->store->read_only)
-		r = update_purge_all(gc->store, gc->is_dry, &purged);
-	gc->summary.displaced = purged.nodes;
-	gc->summary.files += purged.files;
-	gc->summary.bytes += purged.bytes;
+	if (r == 0 && stats.displaced > 0 && !store->read_only)
+		r = update_purge_all(store, is_dry, &purged);
+	summary->displaced = purged.nodes;
+	summary->files += purged.files;
+	summary->bytes += purged.bytes;
 	return r;
 }
 
 int cubby_gc(struct cubby *store, unsigned flags, uint64_t quarantine_age_s,
 	     struct cubby_gc_summary *ret_summary)
 {
-	struct gc gc = {
-		.store = store,
-		.is_dry = flags & CUBBY_DRY_RUN,
-		.now_s = sys_now_ns() / 1000000000,
-		.quarantine_age_s = quarantine_age_s,
-	};
-	int r = gc.is_dry ? store_verify_process(store)
-			  : store_verify_writable(store);
+	const bool is_dry = flags & CUBBY_DRY_RUN;
+	struct cubby_gc_summary summary = {.files = 0};
+	int r = is_dry ? store_verify_process(store)
+		       : store_verify_writable(store);
 
 	if (flags & ~(unsigned)CUBBY_DRY_RUN)
 		return -EINVAL;
 	if (r == 0)
-		r = purge(&gc);
-	/* Drafts first: they keep blobs. */
+		r = gc_displaced(store, is_dry, &summary);
 	if (r == 0)
-		r = scan(&gc, LAYOUT_DRAFTS, draft_name);
+		r = gc_files(store, is_dry, quarantine_age_s, &summary);
 	if (r == 0)
-		r = scan(&gc, LAYOUT_BLOBS, blob_directory);
-	if (r == 0 && quarantine_age_s > 0)
-		r = scan(&gc, LAYOUT_QUARANTINE, quarantine_name_of);
-	if (r == 0)
-		*ret_summary = gc.summary;
+		*ret_summary = summary;
 	return r;
 }

@@ -13,6 +13,7 @@
 #include "cubby/upkeep.h"
 #include "index/nodes.h"
 #include "store/census.h"
+#include "store/gc.h"
 #include "store/layout.h"
 #include "store/node.h"
 #include "store/quarantine.h"
@@ -266,7 +267,7 @@ int cubby_verify(struct cubby *store, unsigned flags, cubby_verify_fn *fn,
 		.fn = fn,
 		.cookie = cookie,
 	};
-	struct cubby_gc_summary unused;
+	struct cubby_gc_summary unused = {.files = 0};
 	struct cubby_stats stats;
 	int r = verification.repairs ? store_verify_writable(store)
 				     : store_verify_process(store);
@@ -280,7 +281,7 @@ int cubby_verify(struct cubby *store, unsigned flags, cubby_verify_fn *fn,
 	verification.total = stats.entries;
 	r = run(&verification);
 	if (r == 0)
-		r = cubby_gc(store, CUBBY_DRY_RUN, 0, &unused);
+		r = gc_files(store, true, 0, &unused);
 	if (r != 0)
 		return r;
 	verification.summary.unused_files = unused.files;
