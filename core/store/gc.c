@@ -22,7 +22,7 @@
 #include "index/nodes.h"
 #include "store/gc.h"
 #include "store/layout.h"
-#include "store/update.h"
+#include "store/purge.h"
 #include "sys/sys.h"
 
 struct gc {
@@ -229,7 +229,8 @@ static int gc_displaced(struct cubby *store, bool is_dry,
 	int r = cubby_get_stats(store, &stats);
 
 	if (r == 0 && stats.displaced > 0 && !store->read_only)
-		r = update_purge_all(store, is_dry, &purged);
+		r = is_dry ? purge_count(store, &purged)
+			   : purge_all(store, &purged);
 	summary->displaced = purged.nodes;
 	summary->files += purged.files;
 	summary->bytes += purged.bytes;

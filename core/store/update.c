@@ -12,18 +12,14 @@
 #include "store/figures.h"
 #include "store/layout.h"
 #include "store/node.h"
+#include "store/purge.h"
 #include "store/room.h"
 #include "store/update.h"
 #include "store/uses.h"
 #include "sys/sys.h"
 
-/* At most so many displaced nodes are purged by one transaction, so that none
- * takes long; the rest goes with the next. */
-enum {
-	PURGE_BATCH = 256,
-	/* What an entry takes of the index beside its content, about. */
-	ENTRY_COST = 256,
-};
+/* What an entry takes of the index beside its content, about. */
+enum { ENTRY_COST = 256 };
 
 int update_begin(struct cubby *store, struct update *ret_update)
 {
@@ -208,116 +204,6 @@ int update_resize(struct update *update, const struct node *node,
 	return nodes_put(update->txn, node->id, &record);
 }
 
-static int purge_node(struct update *update, uint64_t id)
-{
-	struct record record;
-	int r = nodes_get(update->txn, id, &record);
-
-	if (r == -ENOENT)
-		return 0;
-	if (r == 0)
-		r = update_drop_bytes(update, id, &record);
-	else if (node_is_lost(r))
-		r = 0; /* nobody knows where its bytes are */
-	return r < 0 ? r : nodes_delete(update->txn, id);
-}
-
-/* The same for one that was displaced; an id of 0 is no node. */
-static int purge_displaced(struct update *update, uint64_t id)
-{
-	struct record record;
-	int r = nodes_get(update->txn, id, &record);
-
-	if (r == 0)
-		update->totals.displaced_bytes -= record_disk_size(&record);
-	return purge_node(update, id);
-}
-
-struct purging {
-	uint64_t horizon;
-	size_t count;
-	bool is_full;
-	uint64_t numbers[PURGE_BATCH];
-	uint64_t ids[PURGE_BATCH];
-};
-
-static int collect(void *cookie, uint64_t number, uint64_t id, uint64_t parent,
-		   const char *name, size_t name_size)
-{
-	struct purging *purging = cookie;
-
-	(void)parent;
-	(void)name;
-	(void)name_size;
-	if (number >= purging->horizon)
-		return 1;
-	if (purging->count == PURGE_BATCH) {
-		purging->is_full = true;
-		return 1;
-	}
-	purging->numbers[purging->count] = number;
-	purging->ids[purging->count++] = id;
-	return 0;
-}
-
-int update_purge(struct update *update)
-{
-	struct purging purging = {.count = 0};
-	int r = watches_horizon(update->txn, update->totals.displaced_next,
-				&purging.horizon);
-
-	if (r < 0)
-		return r;
-	update->watched = r;
-	r = displaced_scan(update->txn, 0, collect, &purging);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < purging.count; i++) {
-		r = purge_displaced(update, purging.ids[i]);
-		if (r == 0)
-			r = displaced_delete(update->txn, purging.numbers[i]);
-		if (r < 0)
-			return r;
-		update->totals.displaced--;
-	}
-	update->is_left = purging.is_full;
-	return 0;
-}
-
-/* Returns 1 when there are more, 0, or a negative errno. */
-static int purge_some(struct cubby *store, bool is_dry, struct purged *purged)
-{
-	SCOPED_UPDATE struct update update = {.store = NULL};
-	struct totals before;
-	int r = update_begin(store, &update);
-
-	before = update.totals;
-	if (r == 0)
-		r = update_purge(&update);
-	while (r == 0 && is_dry && update.is_left)
-		r = update_purge(&update);
-	if (r < 0 || before.displaced == update.totals.displaced)
-		return r;
-	before.displaced -= update.totals.displaced;
-	before.displaced_bytes -= update.totals.displaced_bytes;
-	purged->nodes += before.displaced;
-	purged->files += update.doomed_count;
-	purged->bytes += before.displaced_bytes;
-	if (!is_dry)
-		r = update_commit(&update);
-	return r < 0 ? r : update.is_left;
-}
-
-int update_purge_all(struct cubby *store, bool is_dry, struct purged *purged)
-{
-	int r;
-
-	do {
-		r = purge_some(store, is_dry, purged);
-	} while (r > 0);
-	return r;
-}
-
 /* Does anybody watch? Returns 1, 0, or a negative errno. */
 static int is_watched(struct update *update)
 {
@@ -392,7 +278,7 @@ int update_remove(struct update *update, const struct node *node)
 	/* What a dead watch has left behind goes too. */
 	r = update->totals.displaced > 0 ? is_watched(update) : 1;
 	if (r == 0)
-		r = update_purge(update);
+		r = purge(update);
 	return r < 0 ? r : purge_node(update, node->id);
 }
 

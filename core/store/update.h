@@ -31,7 +31,7 @@ struct update {
 	uint64_t evicted;      /* entries */
 	struct plan *plan;     /* NULL, or what goes is only noted: plan.h */
 	int watched;	       /* 1, 0, or -1 for not known yet */
-	bool is_left;	       /* something for the next update_purge() */
+	bool is_left;	       /* something for the next purge() */
 	struct doomed *doomed;
 	size_t doomed_count;
 	size_t doomed_capacity;
@@ -94,20 +94,5 @@ CUBBY_MUST_CHECK int update_replace_bytes(struct update *update,
 CUBBY_MUST_CHECK int update_resize(struct update *update,
 				   const struct node *node,
 				   uint64_t stored_size);
-
-/* Purge as many of the displaced nodes that all watches have been told of as
- * one transaction may, and say in `is_left` whether there are more. */
-CUBBY_MUST_CHECK int update_purge(struct update *update);
-
-struct purged {
-	uint64_t nodes;
-	uint64_t files; /* that these had */
-	uint64_t bytes; /* of disk, of the files */
-};
-
-/* Purge all of them, by as many transactions as it takes, and add them to
- * `purged`. Or, if `is_dry`, only find out what that would be. */
-CUBBY_MUST_CHECK int update_purge_all(struct cubby *store, bool is_dry,
-				      struct purged *purged);
 
 #endif

@@ -10,6 +10,7 @@
 #include "store/coldest.h"
 #include "store/draft.h"
 #include "store/figures.h"
+#include "store/purge.h"
 #include "store/room.h"
 #include "store/update.h"
 #include "sys/sys.h"
@@ -52,7 +53,7 @@ struct telling {
 
 /* What has been told, below `next`, may go as far as this watch is concerned.
  * Returns 1 when it has not all gone yet, 0, or an error. */
-static int purge(struct cubby_watch *watch, uint64_t next)
+static int purge_told(struct cubby_watch *watch, uint64_t next)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	int r = update_begin(watch->store, &update);
@@ -60,7 +61,7 @@ static int purge(struct cubby_watch *watch, uint64_t next)
 	if (r == 0)
 		r = watches_set(update.txn, watch->slot, next);
 	if (r == 0)
-		r = update_purge(&update);
+		r = purge(&update);
 	if (r == 0)
 		r = update_commit(&update);
 	if (r < 0)
@@ -100,7 +101,7 @@ int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
 	/* And of what dead watches have left as much as does not take long: it
 	 * may die itself before the first poll. */
 	if (has_displaced)
-		IGNORE(purge(watch, watch->told));
+		IGNORE(purge_told(watch, watch->told));
 	*ret_watch = TAKE(watch);
 	return 0;
 }
@@ -221,9 +222,9 @@ int cubby_watch_poll(struct cubby_watch *watch, cubby_displaced_fn *fn,
 			   telling->nodes[i].parent, telling->nodes[i].name);
 		/* Also without news: another watch may have died. */
 		if (r == 0 && displaced > 0)
-			r = purge(watch, telling->next);
+			r = purge_told(watch, telling->next);
 		if (r > 0)
-			r = update_purge_all(watch->store, false, &purged);
+			r = purge_all(watch->store, &purged);
 	} while (r == 0 && telling->count == TELL_BATCH);
 	/* The one from before: what came meanwhile is for the next call. */
 	if (r == 0)
@@ -353,12 +354,12 @@ void cubby_watch_close(struct cubby_watch *watch)
 		if (r == 0)
 			r = watches_delete(update.txn, watch->slot);
 		if (r == 0)
-			r = update_purge(&update);
+			r = purge(&update);
 		/* Otherwise the freed lock says the same. */
 		if (r == 0)
 			IGNORE(update_commit(&update));
 		if (update.is_left)
-			IGNORE(update_purge_all(watch->store, false, &purged));
+			IGNORE(purge_all(watch->store, &purged));
 	}
 	held_close(watch->held);
 	sys_close(&watch->fd);

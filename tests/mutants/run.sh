@@ -58,8 +58,8 @@ mutant 'wrong totals after a kill' kill core/store/update.c \
 	's/r = totals_put\(update->txn, &update->totals\);/r = update->totals.entries % 8 ? 0 : totals_put(update->txn, &update->totals);/'
 mutant 'evict what is open' limit core/store/room.c \
 	's/return r < 0 \? r : r == 0;/return r < 0 ? r : 1;/'
-mutant 'purge what a mount still reads' watch core/store/update.c \
-	's/number >= purging->horizon \|\| //'
+mutant 'purge what a mount still reads' watch core/store/purge.c \
+	's/number >= purging->horizon/false/'
 mutant 'keep a negative answer for a minute' doors fs/reply.c \
 	's/entry_timeout = m->timeouts.negative_s/entry_timeout = 60/'
 mutant 'quarantine the entry that came in its stead' watch \
