@@ -75,6 +75,7 @@ void bench_parse(int argc, char **argv, struct task *ret_task)
 		{"count", NULL, &task.count},
 		{"passes", NULL, &task.passes},
 		{"warm", NULL, &task.warm},
+		{"look", NULL, &task.look},
 		{"first", NULL, &task.first},
 		{"span", NULL, &task.span},
 		{"piece", NULL, &task.piece},

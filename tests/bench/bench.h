@@ -34,11 +34,12 @@ struct task {
 	uint64_t count;	     /* operations of one pass (1) */
 	uint64_t passes;     /* (1) */
 	uint64_t warm;	     /* passes before that, which are not timed */
-	uint64_t first;	     /* the number of the first entry */
-	uint64_t span;	     /* take them from so many (count) */
-	uint64_t piece;	     /* bytes of one write (size) */
-	uint64_t fsync;	     /* 1: fsync before close */
-	uint64_t processes;  /* that do the same at once (1) */
+	uint64_t look;	/* get so many before all, of the entries 0 to span */
+	uint64_t first; /* the number of the first entry */
+	uint64_t span;	/* take them from so many (count) */
+	uint64_t piece; /* bytes of one write (size) */
+	uint64_t fsync; /* 1: fsync before close */
+	uint64_t processes; /* that do the same at once (1) */
 };
 
 /*

@@ -163,6 +163,18 @@ static const struct operation operations[] = {
 	{NULL, NULL, NULL, NULL},
 };
 
+/* What a process has done that is no new one: it has been at many places. */
+static void look_around(const struct task *task)
+{
+	for (uint64_t i = 0; i < task->look; i++) {
+		uint64_t number = i * task->span / task->look;
+
+		key_it(task, number);
+		get(task, number);
+		get_check(task, number);
+	}
+}
+
 static void peer_find(const char *name)
 {
 	for (int i = 0; peers[i] && !peer; i++) {
@@ -190,6 +202,7 @@ int main(int argc, char **argv)
 	buffer = bench_alloc(task.size < MIX_MAX ? MIX_MAX : task.size);
 	if (operation->run != open_it)
 		open_it(&task, 0);
+	look_around(&task);
 	took = bench_run(&task, operation);
 	if (store)
 		close_it(&task, 0);

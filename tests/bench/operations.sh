@@ -17,7 +17,9 @@
 #   drop   drops what this mount has cached, but not what is below it
 #   cold   drops everything, down to the disk
 # Scans are of 10,000 entries of 1 KiB, the scale is of entries of 256 bytes; a
-# mix has sizes as a compile cache has, half of them below `size`.
+# mix has sizes as a compile cache has, half of them below `size`. What a new
+# process does first it pays for in page faults, more in a larger store: the
+# other one has looked around before.
 # The arguments are those of tests/bench/bench.h.
 # shellcheck disable=SC2034 # used by who sources this
 operations='
@@ -58,7 +60,8 @@ library |   | kv 0.6   | new write | add 256 KiB            | add size=256K coun
 library |   | kv 0.6   | new write | add 2 MiB              | add size=2M count=4
 scale  |   | kv -      |           | open                   | open size=256
 scale  |   | kv -      |           | get                    | get size=256 count=5000 warm=1
-scale  |   | kv -      | new write | add                    | add size=256 count=500
+scale  |   | kv -      | new write | add, a new process     | add size=256 count=500
+scale  |   | kv -      | new write | add                    | add size=256 count=500 look=20000
 scale  |   | kv -      | new write | add of the mix         | mix size=8K count=200
 scale  |   | kv -      | new write fill | delete            | delete size=256 count=500
 '
