@@ -417,8 +417,7 @@ Test(upkeep, gc_leaves_what_a_living_mount_has_open)
 	box_new(&box, "");
 	MUST_DO(cubby_watch_new(box.store, &watch));
 	cubby_watch_hold(watch, 0);
-	box_add(&box, name_of(1), "abc", 3);
-	box_delete(&box, name_of(1));
+	box_come_and_go(&box, 1, 3);
 	MUST_BE(gc(&box, CUBBY_DRY_RUN).displaced, 0);
 	MUST_BE(gc(&box, 0).displaced, 0);
 	MUST_BE(box_stats(&box).displaced, 1);

@@ -467,10 +467,7 @@ Test(watch, the_last_one_that_ends_leaves_nothing_displaced)
 	box_new(&box, "");
 	MUST_DO(cubby_watch_new(box.store, &watch));
 	cubby_watch_hold(watch, 0);
-	for (unsigned i = 0; i < 600; i++) {
-		box_add(&box, name_of(i), "abc", 3);
-		box_delete(&box, name_of(i));
-	}
+	box_come_and_go(&box, 600, 3);
 	MUST_BE(box_stats(&box).displaced, 600);
 	cubby_watch_close(watch);
 	MUST_BE(box_stats(&box).displaced, 0);

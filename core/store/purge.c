@@ -83,8 +83,7 @@ int purge(struct update *update)
 			return r;
 		update->totals.displaced--;
 	}
-	update->is_left = purging.is_full;
-	return 0;
+	return purging.is_full;
 }
 
 /* Returns 1 when there are more, 0, or a negative errno. */
@@ -92,11 +91,12 @@ static int purge_some(struct cubby *store, struct purged *purged)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
 	struct totals before;
+	int left = 0;
 	int r = update_begin(store, &update);
 
 	before = update.totals;
 	if (r == 0)
-		r = purge(&update);
+		r = left = purge(&update);
 	before.displaced -= update.totals.displaced;
 	before.displaced_bytes -= update.totals.displaced_bytes;
 	if (r < 0 || before.displaced == 0)
@@ -105,7 +105,7 @@ static int purge_some(struct cubby *store, struct purged *purged)
 	purged->files += update.doomed_count;
 	purged->bytes += before.displaced_bytes;
 	r = update_commit(&update);
-	return r < 0 ? r : update.is_left;
+	return r < 0 ? r : left;
 }
 
 int purge_all(struct cubby *store, struct purged *purged)
@@ -151,14 +151,19 @@ static int count_one(void *cookie, uint64_t number, uint64_t id,
 int purge_count(struct cubby *store, struct purged *purged)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
+	SCOPED_TXN struct index_txn *txn = NULL;
 	struct counting counting = {.purged = purged};
 	int r = update_begin(store, &update);
 
-	counting.txn = update.txn;
 	if (r == 0)
 		r = watches_horizon(update.txn, update.totals.displaced_next,
 				    &counting.horizon);
+	/* Nobody has to wait while there may be many to look at. */
+	update_end(&update);
 	if (r >= 0)
-		r = displaced_scan(update.txn, 0, count_one, &counting);
+		r = index_read(store->index, &txn);
+	counting.txn = txn;
+	if (r == 0)
+		r = displaced_scan(txn, 0, count_one, &counting);
 	return r < 0 ? r : 0;
 }

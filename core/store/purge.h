@@ -12,7 +12,7 @@
 CUBBY_MUST_CHECK int purge_node(struct update *update, uint64_t id);
 
 /* As many of the displaced nodes that all watches have been told of as one
- * transaction may. `update->is_left` says whether there are more. */
+ * transaction may. Returns 1 when there are more, 0, or a negative errno. */
 CUBBY_MUST_CHECK int purge(struct update *update);
 
 struct purged {

@@ -31,7 +31,6 @@ struct update {
 	uint64_t evicted;      /* entries */
 	struct plan *plan;     /* NULL, or what goes is only noted: plan.h */
 	int watched;	       /* 1, 0, or -1 for not known yet */
-	bool is_left;	       /* something for the next purge() */
 	struct doomed *doomed;
 	size_t doomed_count;
 	size_t doomed_capacity;

@@ -56,18 +56,19 @@ struct telling {
 static int purge_told(struct cubby_watch *watch, uint64_t next)
 {
 	SCOPED_UPDATE struct update update = {.store = NULL};
+	int left = 0;
 	int r = update_begin(watch->store, &update);
 
 	if (r == 0)
 		r = watches_set(update.txn, watch->slot, next);
 	if (r == 0)
-		r = purge(&update);
-	if (r == 0)
+		r = left = purge(&update);
+	if (r >= 0)
 		r = update_commit(&update);
 	if (r < 0)
 		return r;
 	watch->told = next;
-	return update.is_left;
+	return left;
 }
 
 int cubby_watch_new(struct cubby *store, struct cubby_watch **ret_watch)
@@ -356,9 +357,9 @@ void cubby_watch_close(struct cubby_watch *watch)
 		if (r == 0)
 			r = purge(&update);
 		/* Otherwise the freed lock says the same. */
-		if (r == 0)
+		if (r >= 0)
 			IGNORE(update_commit(&update));
-		if (update.is_left)
+		if (r > 0)
 			IGNORE(purge_all(watch->store, &purged));
 	}
 	held_close(watch->held);

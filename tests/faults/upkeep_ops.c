@@ -239,12 +239,22 @@ static void litter(struct stage *stage)
 	MUST(mkdirat(stage->store->dir_fd, LAYOUT_BLOBS "/abc", 0700) == 0);
 }
 
-static int gc(struct stage *stage)
+static int gc_with(struct stage *stage, unsigned flags)
 {
 	const uint64_t year_s = 365 * 24 * 3600;
 	struct cubby_gc_summary summary;
 
-	return cubby_gc(stage->store, 0, year_s, &summary);
+	return cubby_gc(stage->store, flags, year_s, &summary);
+}
+
+static int gc(struct stage *stage)
+{
+	return gc_with(stage, 0);
+}
+
+static int gc_dry(struct stage *stage)
+{
+	return gc_with(stage, CUBBY_DRY_RUN);
 }
 
 /* A mount that had two entries open when they were deleted has been killed. */
@@ -349,6 +359,12 @@ const struct op upkeep_ops[] = {
 	 .is_repeated = true,
 	 .prepare = kill_watch,
 	 .run = gc,
+	 .prepared = {GONE(KEY1), GONE(KEY2)}},
+	{.name = "gc_displaced_dry",
+	 .is_repeated = true,
+	 .watches = true, /* for what it leaves */
+	 .prepare = kill_watch,
+	 .run = gc_dry,
 	 .prepared = {GONE(KEY1), GONE(KEY2)}},
 	{.name = "watch_new_displaced",
 	 .also = -EUSERS, /* all slots are locked */

@@ -120,25 +120,31 @@ void box_delete(const struct box *box, const char *name)
 	MUST_DO(cubby_delete_name(box->ns, name));
 }
 
+void box_come_and_go(const struct box *box, unsigned count, size_t size)
+{
+	uint8_t *data = sample_new(SAMPLE_NOISE, 1, size);
+
+	for (unsigned i = 0; i < count; i++) {
+		box_add(box, name_of(i), data, size);
+		box_delete(box, name_of(i));
+	}
+	free(data);
+}
+
 void box_leave_displaced(const struct box *box, unsigned count, size_t size)
 {
 	const pid_t pid = fork_child();
 	int status;
 
 	if (pid == 0) {
-		uint8_t *data = sample_new(SAMPLE_NOISE, 1, size);
 		struct cubby_watch *watch;
 		struct box mine;
 
 		box_open(&mine, box->path, box->space);
 		MUST_DO(cubby_watch_new(mine.store, &watch));
 		cubby_watch_hold(watch, 0);
-		for (unsigned i = 0; i < count; i++) {
-			box_add(&mine, name_of(i), data, size);
-			box_delete(&mine, name_of(i));
-		}
+		box_come_and_go(&mine, count, size);
 		MUST(kill(getpid(), SIGKILL) == 0);
-		free(data);
 	}
 	MUST(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
 }

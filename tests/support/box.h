@@ -57,8 +57,10 @@ struct cubby_attr box_make_file(const struct box *box, uint64_t parent,
 /* Delete an entry. */
 void box_delete(const struct box *box, const char *name);
 
-/* Add and delete `count` entries of `size` bytes, and be killed, as a mount
- * that has all of them open. */
+/* Add and delete `count` entries of `size` bytes. */
+void box_come_and_go(const struct box *box, unsigned count, size_t size);
+
+/* A mount that has them open does so, and is killed. */
 void box_leave_displaced(const struct box *box, unsigned count, size_t size);
 
 /*
