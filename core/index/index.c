@@ -437,6 +437,11 @@ uint64_t index_version(struct index *index)
 	return info.me_last_txnid;
 }
 
+uint64_t index_seen_version(struct index_txn *txn)
+{
+	return mdb_txn_id(txn->txn);
+}
+
 uint64_t index_file_bytes(struct index *index)
 {
 	struct stat file;

@@ -65,6 +65,9 @@ uint64_t index_set_pace(struct index *index, unsigned commits);
  * system call. */
 uint64_t index_version(struct index *index);
 
+/* The id of the last write transaction that a read transaction sees. */
+uint64_t index_seen_version(struct index_txn *txn);
+
 /* Bytes of all pages, of which some may be free; the file is a little longer.
  */
 uint64_t index_bytes(struct index *index);

@@ -61,18 +61,33 @@ int namespace_verify(const struct cubby_ns *ns, const char *name)
 	return name_is_entry(name) ? 0 : -EINVAL;
 }
 
-/* The entry of that name. A namespace that does not exist has none, and what is
- * no entry is none. */
-static int find_entry(struct index_txn *txn, const char *path, const char *name,
-		      uint64_t *ret_directory, struct node *ret_node)
+/* The entry of that name, in a directory. What is no entry is none. */
+static int find_below(struct index_txn *txn, uint64_t directory,
+		      const char *name, struct node *ret_node)
 {
-	int r = walk_find(txn, path, ret_directory);
+	int r = node_find(txn, directory, name, strlen(name), ret_node);
 
-	if (r == 0)
-		r = node_find(txn, *ret_directory, name, strlen(name),
-			      ret_node);
 	if (r == 0 && ret_node->record.kind != CUBBY_ENTRY)
 		r = -ENOENT;
+	return r == -ENOTDIR ? -ENOENT : r;
+}
+
+/* The directory of the namespace; -ENOENT when it does not exist. */
+static int find_directory(struct index_txn *txn, struct cubby_ns *ns,
+			  uint64_t *ret_directory)
+{
+	const uint64_t version = index_seen_version(txn);
+	struct hot *hot = &ns->store->hot;
+	uint64_t directory = hot_find_place(hot, &ns->place, version);
+	int r = 0;
+
+	if (directory == 0) {
+		r = walk_find(txn, ns->path, &directory);
+		if (r == 0)
+			hot_put_place(hot, &ns->place, directory, version);
+	}
+	if (r == 0)
+		*ret_directory = directory;
 	return r == -ENOTDIR ? -ENOENT : r;
 }
 
@@ -86,7 +101,9 @@ static int find_in(struct index_txn **ret_txn, struct cubby_ns *ns,
 	int r = index_read(ns->store->index, &txn);
 
 	if (r == 0)
-		r = find_entry(txn, ns->path, name, ret_directory, ret_node);
+		r = find_directory(txn, ns, ret_directory);
+	if (r == 0)
+		r = find_below(txn, *ret_directory, name, ret_node);
 	if (r == 0)
 		*ret_txn = TAKE(txn);
 	index_end(TAKE(txn));
@@ -103,14 +120,55 @@ static int find(struct cubby_ns *ns, const char *name, uint64_t *ret_directory,
 	return find_in(&txn, ns, name, ret_directory, ret_node);
 }
 
-int cubby_get_name(struct cubby_ns *ns, const char *name,
-		   struct cubby_reader **ret_reader)
+/* Open what was got lately. What has been damaged in memory is looked for in
+ * the index. */
+static bool open_hot(struct cubby *store, struct hot_entry *entry,
+		     struct cubby_reader **ret_reader)
+{
+	return reader_open_content(store, entry->id, TAKE(entry->content),
+				   entry->size, &entry->check, ret_reader) == 0;
+}
+
+/* Open what the index has; `*txn` ends. Returns as reader_open_found(). */
+static int open_found(struct cubby_ns *ns, const char *name,
+		      const struct node *node, struct index_txn **txn,
+		      struct cubby_reader **ret_reader,
+		      struct hot_entry *ret_entry)
+{
+	const struct record *record = &node->record;
+	const bool may_be_hot =
+		record->place == PLACE_INDEX && record->size <= HOT_SIZE_MAX;
+	const uint64_t version = index_seen_version(*txn);
+	struct hot_entry entry = {.id = node->id,
+				  .directory = record->parent,
+				  .used_ns = record->used_ns,
+				  .size = (size_t)record->size};
+	struct hot *hot = &ns->store->hot;
+	const uint8_t *content = NULL;
+	int r;
+
+	*ret_entry = entry;
+	if (may_be_hot && hot_get_node(hot, version, name, &entry) &&
+	    open_hot(ns->store, &entry, ret_reader)) {
+		index_end(TAKE(*txn));
+		return 0;
+	}
+	r = reader_open_found(ns->store, node->id, txn, record, ret_reader);
+	if (r == 0 && may_be_hot && hot_is_wanted(hot, record->parent, name))
+		content = reader_decode_whole(*ret_reader, &entry.check);
+	if (content)
+		hot_put(hot, version, name, &entry, content);
+	return r;
+}
+
+/* Find it in the index, and open it. */
+static int get_found(struct cubby_ns *ns, const char *name,
+		     struct cubby_reader **ret_reader,
+		     struct hot_entry *ret_entry)
 {
 	struct node node;
-	int r = namespace_verify(ns, name);
+	int r;
 
-	if (r < 0)
-		return r;
 	/* The node may be replaced and purged between finding and opening;
 	 * every round means that somebody else has made progress. */
 	do {
@@ -122,13 +180,26 @@ int cubby_get_name(struct cubby_ns *ns, const char *name,
 			figures_miss(ns->store->figures, directory, name);
 		if (r < 0)
 			return r;
-		r = reader_open_found(ns->store, node.id, &txn, &node.record,
-				      ret_reader);
+		r = open_found(ns, name, &node, &txn, ret_reader, ret_entry);
 	} while (r == -ENOENT || r == -EINVAL);
+	return r;
+}
+
+int cubby_get_name(struct cubby_ns *ns, const char *name,
+		   struct cubby_reader **ret_reader)
+{
+	struct hot_entry entry;
+	int r = namespace_verify(ns, name);
+
+	if (r < 0)
+		return r;
+	if (!hot_get(&ns->store->hot, &ns->place,
+		     index_version(ns->store->index), name, &entry) ||
+	    !open_hot(ns->store, &entry, ret_reader))
+		r = get_found(ns, name, ret_reader, &entry);
 	if (r == 0) {
-		figures_hit(ns->store->figures, node.record.parent,
-			    node.record.size);
-		uses_note(ns->store, node.id, &node.record);
+		figures_hit(ns->store->figures, entry.directory, entry.size);
+		uses_note(ns->store, entry.id, entry.used_ns);
 	}
 	return r;
 }
@@ -174,7 +245,11 @@ static int remove_entry(struct update *update, const struct cubby_ns *ns,
 	int r;
 
 	*ret_directory = 0;
-	r = find_entry(update->txn, ns->path, name, ret_directory, &node);
+	r = walk_find(update->txn, ns->path, ret_directory);
+	if (r == 0)
+		r = find_below(update->txn, *ret_directory, name, &node);
+	if (r == -ENOTDIR)
+		return -ENOENT;
 	if (r == -EPROTONOSUPPORT && *ret_directory != 0)
 		return names_delete(update->txn, *ret_directory, name,
 				    strlen(name));

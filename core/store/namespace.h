@@ -3,11 +3,14 @@
 #define CUBBY_NAMESPACE_H
 
 #include "store/encoder.h"
+#include "store/hot.h"
 #include "store/store.h"
 
 struct cubby_ns {
 	struct cubby *store;
-	char *path; /* resolved anew by every call: it may come and go */
+	char *path; /* resolved anew when anything has changed: it may come
+		       and go */
+	struct hot_place place;
 };
 
 /* May the handle be used, and is `name` an entry name? Returns 0, -ECHILD,

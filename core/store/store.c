@@ -220,6 +220,7 @@ int cubby_open(const char *path, unsigned flags, struct cubby **ret_store)
 	store->is_durable = flags & CUBBY_DURABLE;
 	pthread_mutex_init(&store->id_lock, NULL);
 	uses_init(&store->uses);
+	hot_init(&store->hot);
 
 	r = open_directory(store, path, create, &real_path);
 	if (r == 0)
@@ -253,6 +254,7 @@ void cubby_close(struct cubby *store)
 	later_free(store->later);
 	index_close(store->index);
 	uses_done(&store->uses);
+	hot_done(&store->hot);
 	sys_close(&store->dir_fd);
 	pthread_mutex_destroy(&store->id_lock);
 	free(store);

@@ -3,7 +3,7 @@
  * The store: what the files of this folder share. Who reads this folder for the
  * first time reads, in this order: update.h (how anything changes), encoder.h
  * (content to stored bytes), publish.h (how an entry comes into being),
- * reader.c (and how it is read).
+ * reader.c (and how it is read), hot.h (and how a small one is read again).
  *
  * Order of locks: a reader's lock, then the lock of ids, then those of the
  * index (index.c, steady.c). Neither of the first two is held while a write
@@ -25,6 +25,7 @@
 
 #include "cubby/cubby.h"
 #include "index/index.h"
+#include "store/hot.h"
 #include "store/layout.h"
 #include "store/uses.h"
 
@@ -40,6 +41,7 @@ struct cubby {
 	struct index *index;
 	struct figures *figures; /* or NULL */
 	struct uses uses;
+	struct hot hot;
 	_Atomic(int64_t) resolution_ns; /* of the times of use */
 	pthread_mutex_t id_lock;	/* guards the two below */
 	uint64_t next_id;

@@ -59,7 +59,7 @@ int cubby_lookup(struct cubby *store, uint64_t parent, const char *name,
 		quarantine_name(store, parent, name);
 	if (r == 0 && node.record.kind == CUBBY_ENTRY) {
 		figures_hit(store->figures, parent, node.record.size);
-		uses_note(store, node.id, &node.record);
+		uses_note(store, node.id, node.record.used_ns);
 	} else if (r == -ENOENT && name_is_entry(name)) {
 		figures_miss(store->figures, parent, name);
 	}

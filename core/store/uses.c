@@ -59,12 +59,12 @@ static bool note(struct uses *uses, const struct use *use)
 	return due;
 }
 
-void uses_note(struct cubby *store, uint64_t id, const struct record *record)
+void uses_note(struct cubby *store, uint64_t id, int64_t used_ns)
 {
 	const struct use use = {.id = id, .when_ns = sys_now_ns()};
 
 	if (store->read_only ||
-	    use.when_ns - record->used_ns < atomic_load(&store->resolution_ns))
+	    use.when_ns - used_ns < atomic_load(&store->resolution_ns))
 		return;
 	/* What cannot be written is only a use. */
 	if (note(&store->uses, &use))

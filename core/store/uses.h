@@ -35,9 +35,10 @@ struct uses {
 void uses_init(struct uses *uses);
 void uses_done(struct uses *uses);
 
-/* The entry `id` is used: note it, unless its record says so already. No
- * transaction may be open in this thread. */
-void uses_note(struct cubby *store, uint64_t id, const struct record *record);
+/* The entry `id`, which was last used then as its record says, is used: note
+ * it, unless that is as good as now. No transaction may be open in this thread.
+ */
+void uses_note(struct cubby *store, uint64_t id, int64_t used_ns);
 
 /* Its time is to be set to now: the same, exactly. Returns the time. */
 int64_t uses_touch(struct cubby *store, uint64_t id);

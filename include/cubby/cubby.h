@@ -234,6 +234,10 @@ CUBBY_API void cubby_ns_close(struct cubby_ns *ns);
  * cubby_reader_close(). An entry of up to 1 MiB as stored has been checked
  * whole by then; of a larger one every frame is checked when it is read.
  *
+ * Entries of up to 4 KiB of content that are got more than once are remembered,
+ * and given from memory unless they have been replaced or deleted since, by
+ * whomever. A handle of a store uses 8 MiB for that at the most.
+ *
  * Returns 0, or
  *   -ENOENT   there is no such entry: a plain miss
  *   -EBADMSG  the entry was damaged. It has been put into quarantine, so the

@@ -81,6 +81,16 @@ static int get_small(struct stage *stage)
 	return get(stage, KEY1, TINY);
 }
 
+/* The second get remembers it, the third does without the index. */
+static int get_small_again(struct stage *stage)
+{
+	int r = 0;
+
+	for (int i = 0; r == 0 && i < 3; i++)
+		r = get(stage, KEY1, TINY);
+	return r;
+}
+
 static int get_blob(struct stage *stage)
 {
 	return get(stage, KEY2, TEXT);
@@ -359,6 +369,9 @@ const struct op cache_ops[] = {
 	 .run = close_written,
 	 .prepared = {{"ns/" KEY5, TINY, false}}},
 	{.name = "get_small", .scene = SCENE_USUAL, .run = get_small},
+	{.name = "get_small_again",
+	 .scene = SCENE_USUAL,
+	 .run = get_small_again},
 	{.name = "get_blob", .scene = SCENE_USUAL, .run = get_blob},
 	{.name = "get_huge", .scene = SCENE_HUGE, .run = get_huge},
 	{.name = "get_miss", .scene = SCENE_USUAL, .run = get_miss},

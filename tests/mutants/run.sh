@@ -36,6 +36,8 @@ mutant() {
 	changes+=("$4")
 }
 
+mutant 'give what a name led to before' hot core/store/hot.c \
+	's/row->version == version/row->version > 0/'
 mutant 'skip the sync before a checkpoint' power_cut core/index/steady.c \
 	's/(static int put_on_disk.*?)r = sync_data\(index, lmdb_fd\(index->env\)\);/$1r = 0;/s'
 mutant 'skip the check of a frame' damage core/store/reader.c \
