@@ -176,6 +176,11 @@ static void part_key(uint64_t id, size_t part, uint8_t ret_key[PART_KEY_SIZE])
 	ret_key[ID_SIZE] = (uint8_t)(part + 1);
 }
 
+static bool is_part(const MDB_val *key, uint64_t id)
+{
+	return key->mv_size == PART_KEY_SIZE && get_be64(key->mv_data) == id;
+}
+
 /* How much of `size` bytes is in this part? */
 static size_t part_size(size_t size, size_t part)
 {
@@ -223,15 +228,23 @@ int small_put(struct index_txn *txn, uint64_t id, const void *data, size_t size)
 
 int small_delete(struct index_txn *txn, uint64_t id)
 {
-	uint8_t key[PART_KEY_SIZE];
-	int second;
-	int r;
+	SCOPED_CURSOR struct cursor cursor = {.of_tree = NULL};
+	uint8_t first[PART_KEY_SIZE];
+	bool is_found = false;
+	MDB_val key;
+	MDB_val value;
+	int r = cursor_open(txn, TABLE_NODES, &cursor);
 
-	part_key(id, 1, key);
-	second = lmdb_delete(txn, TABLE_NODES, key, sizeof(key));
-	if (second < 0 && second != -ENOENT)
-		return second;
-	part_key(id, 0, key);
-	r = lmdb_delete(txn, TABLE_NODES, key, sizeof(key));
-	return r == -ENOENT ? second : r;
+	part_key(id, 0, first);
+	if (r == 0)
+		r = cursor_seek(&cursor, first, sizeof(first), &key, &value);
+	while (r == 0 && is_part(&key, id)) {
+		is_found = true;
+		r = lmdb_error(mdb_cursor_del(cursor.of_tree, 0));
+		if (r == 0)
+			r = cursor_next(&cursor, &key, &value);
+	}
+	if (r < 0 && r != -ENOENT)
+		return r;
+	return is_found ? 0 : -ENOENT;
 }

@@ -273,6 +273,48 @@ Test(index_rows, bytes_without_a_record_are_no_node)
 	cr_expect_eq(id, CUBBY_ROOT_ID);
 }
 
+static int count_parts(void *cookie, uint64_t id, size_t size)
+{
+	size_t *counts = cookie;
+
+	(void)size;
+	counts[id]++;
+	return 0;
+}
+
+/* One is missing, or there is one that only a later version would write. */
+Test(index_rows, deleting_small_bytes_leaves_no_part_of_them)
+{
+	static const uint8_t bytes[SMALL_BYTES_MAX];
+	struct record record = {
+		.kind = CUBBY_ENTRY, .place = PLACE_INDEX, .name = ""};
+	size_t counts[9] = {0};
+
+	for (uint64_t id = 6; id <= 8; id++)
+		cr_assert_eq(nodes_put(txn, id, &record), 0);
+	cr_assert_eq(small_put(txn, 6, bytes, sizeof(bytes)), 0);
+	cr_assert_eq(small_put(txn, 8, bytes, sizeof(bytes)), 0);
+	for (uint8_t part = 0; part <= SMALL_PARTS_MAX; part++) {
+		uint8_t key[9] = {[7] = 7, [8] = part};
+		uint8_t more[9] = {[7] = 7, [8] = 200};
+
+		cr_assert_eq(small_put(txn, 7, bytes, sizeof(bytes)), 0);
+		cr_assert_eq(lmdb_put(txn, TABLE_NODES, more, sizeof(more),
+				      bytes, 4080),
+			     0);
+		cr_assert_eq(lmdb_delete(txn, TABLE_NODES, key, sizeof(key)),
+			     part ? 0 : -ENOENT);
+		cr_assert_eq(small_delete(txn, 7), 0);
+		cr_assert_eq(small_delete(txn, 7), -ENOENT);
+	}
+	cr_assert_eq(scan_small(txn, count_parts, counts), 0);
+	cr_expect_eq(counts[6], SMALL_PARTS_MAX);
+	cr_expect_eq(counts[7], 0);
+	cr_expect_eq(counts[8], SMALL_PARTS_MAX);
+	for (uint64_t id = 6; id <= 8; id++)
+		cr_expect_eq(nodes_get(txn, id, &record), 0);
+}
+
 Test(index_rows, an_index_without_nodes_is_damage)
 {
 	uint64_t last = 0;
