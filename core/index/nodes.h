@@ -47,7 +47,7 @@ CUBBY_MUST_CHECK int nodes_next(struct index_txn *txn, uint64_t *id);
 /* The stored bytes of a small entry, at most SMALL_BYTES_MAX. Returns 0,
  * -ENOENT, or -EBADMSG when they are not `size`. small_delete() deletes what
  * there is of them, however many parts that are. */
-enum { SMALL_PARTS_MAX = 2, SMALL_BYTES_MAX = SMALL_PARTS_MAX * (4096 - 16) };
+enum { SMALL_PARTS_MAX = 4, SMALL_BYTES_MAX = SMALL_PARTS_MAX * (4096 - 16) };
 CUBBY_MUST_CHECK int small_get(struct index_txn *txn, uint64_t id, void *buffer,
 			       size_t size);
 CUBBY_MUST_CHECK int small_put(struct index_txn *txn, uint64_t id,

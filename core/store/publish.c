@@ -19,6 +19,9 @@
 #include "store/walk.h"
 #include "sys/sys.h"
 
+/* What is no longer than this was never adopted, by no version. */
+enum { NEVER_ADOPTED = 8160 };
+
 /* Does the frame at `offset` compress? Returns 1, 0, or an error. */
 static int frame_pays(int fd, uint64_t offset, uint8_t *raw, uint8_t *stored)
 {
@@ -174,7 +177,7 @@ static int find_own_footer(int fd, uint64_t id, uint64_t file_size,
 	SCOPED_FREE uint8_t *bytes = malloc(max);
 	ssize_t n;
 
-	CHECK(file_size > max); /* as it is longer than SMALL_MAX */
+	CHECK(file_size > max); /* as it is longer than NEVER_ADOPTED */
 	if (!bytes)
 		return -ENOMEM;
 	n = sys_pread(fd, bytes, max, offset);
@@ -189,7 +192,7 @@ static int drop_own_footer(int fd, uint64_t id, struct stat *file)
 	uint64_t size = 0;
 	int r;
 
-	if (file->st_size <= SMALL_MAX) /* is never adopted */
+	if (file->st_size <= NEVER_ADOPTED)
 		return 0;
 	r = find_own_footer(fd, id, (uint64_t)file->st_size, &size);
 	if (r <= 0)

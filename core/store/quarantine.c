@@ -16,6 +16,24 @@ enum {
 	FILE_SIZE_MAX = 16 * 1024 * 1024,
 };
 
+static void keep_small(struct update *update, uint64_t id,
+		       const struct record *record, const char *target)
+{
+	const size_t size = (size_t)record->stored_size;
+	SCOPED_FREE uint8_t *data = NULL;
+
+	if (record->stored_size > SMALL_BYTES_MAX)
+		return;
+	data = malloc(size + 1);
+	if (data && small_get(update->txn, id, data, size) == 0) {
+		SCOPED_FD int fd =
+			sys_create_new(update->store->dir_fd, target, O_WRONLY);
+
+		if (fd >= 0)
+			IGNORE(sys_pwrite(fd, data, size, 0)); /* best effort */
+	}
+}
+
 /* Keep the damaged bytes, if there is room for them. */
 static void keep(struct update *update, uint64_t id,
 		 const struct record *record)
@@ -23,28 +41,17 @@ static void keep(struct update *update, uint64_t id,
 	const int dir_fd = update->store->dir_fd;
 	char blob[LAYOUT_PATH_SIZE];
 	char target[LAYOUT_PATH_SIZE];
-	uint8_t data[SMALL_BYTES_MAX];
-	int r;
 
 	if (record->stored_size > FILE_SIZE_MAX ||
 	    sys_count_names(dir_fd, LAYOUT_QUARANTINE, FILES_MAX) >= FILES_MAX)
 		return;
 	layout_quarantine(id, target);
-	if (record->place == PLACE_BLOB) {
-		layout_blob(id, record->codec, blob);
-		IGNORE(sys_rename(dir_fd, blob, target)); /* it may be gone */
+	if (record->place == PLACE_INDEX) {
+		keep_small(update, id, record, target);
 		return;
 	}
-	if (record->stored_size > sizeof(data))
-		return;
-	r = small_get(update->txn, id, data, (size_t)record->stored_size);
-	if (r == 0) {
-		SCOPED_FD int fd = sys_create_new(dir_fd, target, O_WRONLY);
-
-		if (fd >= 0)
-			IGNORE(sys_pwrite(fd, data, (size_t)record->stored_size,
-					  0)); /* best effort */
-	}
+	layout_blob(id, record->codec, blob);
+	IGNORE(sys_rename(dir_fd, blob, target)); /* it may be gone */
 }
 
 /* The entry `id`, if this very node still has its name and the bytes that were

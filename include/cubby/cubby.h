@@ -44,7 +44,7 @@
  *   other writes, and those that are far ahead of the disk. The thread makes
  *   the index safe against a power cut up to that point after 512 changes or
  *   after 5 seconds, and closing the last handle does. What is in files of its
- *   own (stored sizes above 8 KiB) is safe when the kernel has written it, by
+ *   own (stored sizes above 16 KiB) is safe when the kernel has written it, by
  *   default after about 30 seconds; until then it may be a miss.
  *
  *   Through a handle with CUBBY_DURABLE an add returns when the entry is on the

@@ -11,7 +11,7 @@
 #include "must.h"
 
 /* Of core/FORMAT.md: what is larger is a file below blobs/. */
-enum { FRAME_SIZE = 131072, SMALL_MAX = 8176 };
+enum { FRAME_SIZE = 131072, SMALL_MAX = 16320 };
 
 struct audit {
 	struct stage *stage;

@@ -247,17 +247,17 @@ Test(sim, a_trace_is_read_as_it_is_written)
 	char *path = scratch_path("some.zst");
 	struct trace *trace;
 
-	shell_do("printf '5 0 100 add 1\n7 1 8176 add\n7 0 100 get 1\n"
-		 "90 1 8177 touch\n91 1 8177 delete\n' | zstd -q -o %s",
+	shell_do("printf '5 0 100 add 1\n7 1 16320 add\n7 0 100 get 1\n"
+		 "90 1 16321 touch\n91 1 16321 delete\n' | zstd -q -o %s",
 		 path);
 	trace = trace_read(path);
 	MUST(strcmp(trace->name, "some") == 0);
 	MUST_BE(trace->count, 5);
 	MUST_BE(trace->keys, 2);
-	MUST_BE(trace->footprint, 100 + 150 + 8192 + 150);
+	MUST_BE(trace->footprint, 100 + 150 + 16384 + 150);
 	MUST_BE(trace->events[0].needs, 1);
 	MUST_BE(trace->events[1].needs, KEY_NONE);
-	MUST_BE(trace->events[1].cost, 8176 + 150);
+	MUST_BE(trace->events[1].cost, 16320 + 150);
 	MUST_BE(trace->events[0].next, 2);
 	MUST_BE(trace->events[2].next, EVENT_NONE);
 	MUST_BE(trace->events[3].time_ms, 90);

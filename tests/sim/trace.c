@@ -15,7 +15,7 @@
  * Up to this many stored bytes an entry is in the index, beside a record and
  * two keys; a larger one is a file, which takes whole blocks.
  */
-enum { SMALL_MAX = 8176, RECORD = 150, BLOCK = 4096 };
+enum { SMALL_MAX = 16320, RECORD = 150, BLOCK = 4096 };
 
 uint64_t trace_cost(uint64_t stored)
 {
