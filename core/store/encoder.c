@@ -5,17 +5,13 @@
  *  2. Whether to compress is decided by the first frame, for all: the reader of
  *     a raw blob then never decodes. Later frames that do not compress cost
  *     zstd three bytes.
- *  3. The two buffers of an encoder are kept for the next one: they are just
- *     large enough that malloc would give them back to the kernel each time,
- *     and taking them anew costs more than encoding a small entry.
- *  4. Frames that are given together are compressed together (team.h), some at
+ *  3. Frames that are given together are compressed together (team.h), some at
  * a time, and written in their order.
- *  5. The blob file is written under its final name: it is not an entry before
+ *  4. The blob file is written under its final name: it is not an entry before
  *     it has a footer and a record.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "base/base.h"
@@ -23,44 +19,9 @@
 #include "store/encoder.h"
 #include "store/figures.h"
 #include "store/room.h"
+#include "store/scratch.h"
 #include "store/team.h"
 #include "sys/sys.h"
-
-/* The most that is kept: 1 MiB a process. */
-enum { SCRATCH_POOL_SIZE = 4 };
-
-struct scratch {
-	uint8_t raw[FRAME_SIZE];
-	uint8_t stored[]; /* codec_bound(FRAME_SIZE) */
-};
-
-static pthread_mutex_t scratch_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct scratch *scratch_pool[SCRATCH_POOL_SIZE]; /* scratch_lock */
-static unsigned scratch_count;				/* scratch_lock */
-
-static struct scratch *scratch_get(void)
-{
-	struct scratch *scratch = NULL;
-
-	pthread_mutex_lock(&scratch_lock);
-	if (scratch_count > 0)
-		scratch = scratch_pool[--scratch_count];
-	pthread_mutex_unlock(&scratch_lock);
-	if (scratch)
-		return scratch;
-	return malloc(sizeof(*scratch) + codec_bound(FRAME_SIZE));
-}
-
-static void scratch_put(struct scratch *scratch)
-{
-	pthread_mutex_lock(&scratch_lock);
-	if (scratch_count < SCRATCH_POOL_SIZE) {
-		scratch_pool[scratch_count++] = scratch;
-		scratch = NULL;
-	}
-	pthread_mutex_unlock(&scratch_lock);
-	free(scratch);
-}
 
 static int need_scratch(struct encoder *encoder)
 {

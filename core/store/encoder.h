@@ -30,7 +30,7 @@ struct encoder {
 	int level;		 /* of compression: may be set after init */
 	uint64_t size;		 /* bytes taken so far */
 	uint64_t payload_size;	 /* bytes written to the blob file */
-	struct scratch *scratch; /* on demand; see encoder.c */
+	struct scratch *scratch; /* on demand */
 	size_t raw_size;	 /* of the frame that is being filled */
 	const uint8_t *stored;	 /* of an entry in the index */
 	size_t stored_size;
