@@ -225,6 +225,7 @@ static void holds_for(enum way way, bool later)
 Test(content, a_writer_adds_only_what_hashes_to_its_name)
 {
 	holds_for(WAY_WRITER, false);
+	holds_for(WAY_WRITER, true);
 }
 
 Test(content, a_draft_is_published_only_as_what_it_hashes_to)

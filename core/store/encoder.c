@@ -7,7 +7,11 @@
  *     zstd three bytes.
  *  3. Frames that are given together are compressed together (team.h), some at
  * a time, and written in their order.
- *  4. The blob file is written under its final name: it is not an entry before
+ *  4. Content that may wait for the compressor (later.h) is written as it is,
+ *     while there is room in the queue for all of it. When there is none for
+ *     what comes next, what has been written is read again and compressed: the
+ *     frames are the same.
+ *  5. The blob file is written under its final name: it is not an entry before
  *     it has a footer and a record.
  */
 #include <errno.h>
@@ -18,6 +22,7 @@
 #include "store/durable.h"
 #include "store/encoder.h"
 #include "store/figures.h"
+#include "store/later.h"
 #include "store/room.h"
 #include "store/scratch.h"
 #include "store/team.h"
@@ -50,12 +55,17 @@ void encoder_done(struct encoder *encoder)
 		scratch_put(TAKE(encoder->scratch));
 	digest_done(&encoder->digest);
 	free(TAKE(encoder->frames));
+	if (encoder->reserved > 0 && encoder->is_published)
+		later_put(encoder->store, encoder->id, encoder->reserved);
+	else if (encoder->reserved > 0)
+		later_drop(encoder->store, encoder->reserved);
+	encoder->reserved = 0;
 }
 
 /* Make the file of a blob, and show that somebody writes it. */
 static int create_locked(struct cubby *store, const char *path)
 {
-	int fd = sys_create_new(store->dir_fd, path, O_WRONLY);
+	int fd = sys_create_new(store->dir_fd, path, O_RDWR);
 	int r = fd < 0 ? fd : sys_lock_byte(fd, LAYOUT_WRITER_LOCK);
 
 	if (fd >= 0 && r < 0) {
@@ -178,6 +188,20 @@ static int flush_frame(struct encoder *encoder, const void *data)
 	return r < 0 ? r : append(encoder, stored, size);
 }
 
+/* Frames that are written as they are, by one call. One write of 1 MiB at the
+ * end of a file can take several times as long as four of a quarter: ext4 then
+ * uses memory in large pieces, which are hard to get. */
+enum { RAW_BATCH_MAX = 2 };
+
+static int flush_raw(struct encoder *encoder, const uint8_t *data, size_t count)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < count; i++)
+		r = add_row(encoder, data + i * FRAME_SIZE, FRAME_SIZE);
+	return r < 0 ? r : append(encoder, data, count * FRAME_SIZE);
+}
+
 enum { BATCH_MAX = 8 }; /* frames */
 
 struct batch {
@@ -237,14 +261,89 @@ static int flush_frames(struct encoder *encoder, const uint8_t *data,
 		size_t part =
 			min_size(count, encoder->codec_chosen ? BATCH_MAX : 2);
 
-		if (encoder->codec_chosen && encoder->codec == CODEC_RAW)
-			part = 1;
-		r = part > 1 ? flush_batch(encoder, data, part)
-			     : flush_frame(encoder, data);
+		if (encoder->codec_chosen && encoder->codec == CODEC_RAW) {
+			part = min_size(count, RAW_BATCH_MAX);
+			r = flush_raw(encoder, data, part);
+		} else {
+			r = part > 1 ? flush_batch(encoder, data, part)
+				     : flush_frame(encoder, data);
+		}
 		data += part * FRAME_SIZE;
 		count -= part;
 	}
 	return r;
+}
+
+/* Read frames that were written as they are. */
+static int read_back(const struct encoder *encoder, int fd, uint64_t first,
+		     size_t count, uint8_t *raw)
+{
+	const size_t size = count * FRAME_SIZE;
+	ssize_t n = sys_pread(fd, raw, size, first * FRAME_SIZE);
+
+	if (n < 0)
+		return (int)n;
+	if ((size_t)n != size)
+		return -EIO;
+	for (size_t i = 0; i < count; i++) {
+		struct check check =
+			check_frame(encoder->id, first + i,
+				    raw + i * FRAME_SIZE, FRAME_SIZE);
+
+		if (!check_equal(&check, &encoder->frames[first + i].check))
+			return -EIO;
+	}
+	return 0;
+}
+
+/* What is not yet written, or was the last frame, is still in the scratch. */
+int encoder_compress_now(struct encoder *encoder)
+{
+	SCOPED_FREE uint8_t *raw = malloc((size_t)BATCH_MAX * FRAME_SIZE);
+	const bool is_finished = encoder->payload_size == encoder->size;
+	const uint64_t count = (encoder->payload_size -
+				(is_finished ? encoder->raw_size : 0)) /
+			       FRAME_SIZE;
+	SCOPED_FD int fd = encoder->fd;
+	char path[LAYOUT_PATH_SIZE];
+	size_t part;
+	int r = 0;
+
+	layout_blob(encoder->id, CODEC_RAW, path);
+	IGNORE(sys_unlink(encoder->store->dir_fd, path)); /* only space */
+	encoder->fd = -1;
+	later_drop(encoder->store, encoder->reserved);
+	encoder->reserved = 0;
+	encoder->may_wait = false;
+	encoder->codec_chosen = false;
+	encoder->frame_count = 0;
+	encoder->payload_size = 0;
+	if (!raw)
+		return -ENOMEM;
+	for (uint64_t i = 0; r == 0 && i < count; i += part) {
+		part = min_size((size_t)(count - i), BATCH_MAX);
+		r = read_back(encoder, fd, i, part, raw);
+		if (r == 0)
+			r = flush_frames(encoder, raw, part);
+	}
+	return r;
+}
+
+/* May it wait, all that has come until now? */
+static int consider_later(struct encoder *encoder)
+{
+	const uint64_t more = encoder->size - encoder->reserved;
+
+	if (!encoder->may_wait || more == 0)
+		return 0;
+	if (later_reserve(encoder->store, more)) {
+		encoder->reserved += more;
+		encoder->codec = CODEC_RAW;
+		encoder->codec_chosen = true;
+		return 0;
+	}
+	encoder->may_wait = false;
+	return encoder->reserved > 0 ? encoder_compress_now(encoder) : 0;
 }
 
 int encoder_write(struct encoder *encoder, const void *data, size_t size)
@@ -262,6 +361,8 @@ int encoder_write(struct encoder *encoder, const void *data, size_t size)
 		return r;
 	encoder->size += size;
 	r = digest_take(&encoder->digest, data, size);
+	if (r == 0 && size > FRAME_SIZE - encoder->raw_size)
+		r = consider_later(encoder);
 	if (r < 0)
 		return r;
 	while (size > 0) {
@@ -340,6 +441,11 @@ int encoder_finish(struct encoder *encoder, const struct origin *origin,
 	size_t size = 0;
 	int r = encoder_verify(encoder);
 
+	if (r == 0) /* it may be finished once more */
+		digest_done(&encoder->digest);
+	/* Not what may well be small enough for the index. */
+	if (r == 0 && (!is_single || encoder->raw_size > SMALL_MAX))
+		r = consider_later(encoder);
 	if (r == 0 && encoder->raw_size > 0)
 		r = encode_frame(encoder, encoder->scratch->raw,
 				 encoder->raw_size, &stored, &size);
@@ -368,7 +474,8 @@ int encoder_finish(struct encoder *encoder, const struct origin *origin,
 		.payload_size = encoder->payload_size,
 		.mtime_ns = sys_now_ns(),
 		.codec = encoder->codec,
-		.level = (uint8_t)encoder->level,
+		/* 0: nobody has tried. */
+		.level = encoder->reserved > 0 ? 0 : (uint8_t)encoder->level,
 		.frame_count = encoder->frame_count,
 		.frames = encoder->frames,
 	};

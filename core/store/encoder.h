@@ -40,6 +40,8 @@ struct encoder {
 	struct digest digest; /* may be begun after init */
 	int fd;		      /* of the blob file, or -1 */
 	bool is_published;    /* the blob file belongs to a node */
+	bool may_wait;	      /* for later.c: may be set after init */
+	uint64_t reserved;    /* of its queue: then it is stored as it is */
 };
 
 /* Where an entry is published, kept in its footer. Both may be empty. */
@@ -67,7 +69,12 @@ CUBBY_MUST_CHECK int encoder_finish(struct encoder *encoder,
 				    const struct origin *origin,
 				    struct record *ret_record);
 
-/* Deletes the blob file unless encoder->is_published. */
+/* It is stored as it is, and does not fit anywhere: compress it now after all.
+ * Then it can be finished once more. */
+CUBBY_MUST_CHECK int encoder_compress_now(struct encoder *encoder);
+
+/* Deletes the blob file unless encoder->is_published; then it is queued if it
+ * is to be compressed. */
 void encoder_done(struct encoder *encoder);
 #define SCOPED_ENCODER __attribute__((cleanup(encoder_done)))
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Compress what has been published as it is.
+ * Compress what has been published as it is, by a mount or a writer.
  *
  *  1. What is queued is an ordinary raw entry. Whatever happens to the queue,
  *     nothing but room on the disk depends on it.
@@ -14,6 +14,11 @@
  *  4. A little is waited, so that a burst of adds has the processors for
  *     itself, and what is replaced soon is never compressed; but not when half
  *     of the room is taken. When all of it is, who adds compresses himself.
+ *  5. The thread is the caller's, or one of our own. That one is nice to all
+ *     others, as who adds is often a compiler that wants the processors for
+ *     itself; but not idle: in its short transactions it holds the lock of all
+ *     writers, and must not be kept from leaving it. Without it nothing is
+ *     queued.
  *
  * The lock of the queue guards all of it. No other is taken under it.
  */
@@ -34,8 +39,13 @@
 #include "store/update.h"
 #include "store/walk.h"
 #include "sys/sys.h"
+#include "sys/thread.h"
 
 enum { WAIT_MS = 100 };
+
+/* Of a queue with its own thread: about a quarter of a second of work, which a
+ * close may have to wait for. */
+enum { OWN_MAX_BYTES = 64 * 1024 * 1024 };
 
 struct item {
 	struct item *next;
@@ -52,6 +62,9 @@ struct later {
 	uint64_t bytes; /* reserved, queued, and being compressed */
 	uint64_t max_bytes;
 	bool ending;
+	bool owns_thread;
+	bool is_running; /* our own thread */
+	pthread_t thread;
 };
 
 /* ------------------------------------------------------------------- queue */
@@ -92,10 +105,28 @@ void cubby_later_end(struct cubby *store)
 	pthread_mutex_unlock(&later->lock);
 }
 
-void later_free(struct later *later)
+int later_begin(struct cubby *store)
 {
+	int r = cubby_later_begin(store, OWN_MAX_BYTES);
+
+	if (r == 0)
+		store->later->owns_thread = true;
+	return r;
+}
+
+void later_close(struct cubby *store)
+{
+	struct later *later = store->later;
+
 	if (!later)
 		return;
+	if (later->is_running) {
+		cubby_later_end(store);
+		/* Who waits for it may as well help. */
+		while (cubby_later_run(store) > 0)
+			continue;
+		(void)pthread_join(later->thread, NULL);
+	}
 	while (later->first) {
 		struct item *item = later->first;
 
@@ -107,6 +138,27 @@ void later_free(struct later *later)
 	free(later);
 }
 
+static void *run(void *arg)
+{
+	struct cubby *store = arg;
+
+	thread_be_nice();
+	while (cubby_later_run(store) > 0)
+		continue;
+	return NULL;
+}
+
+/* Does somebody compress what is queued? The lock is held. */
+static bool has_thread(struct cubby *store)
+{
+	struct later *later = store->later;
+
+	if (later->owns_thread && !later->is_running)
+		later->is_running =
+			thread_start(&later->thread, run, store) == 0;
+	return !later->owns_thread || later->is_running;
+}
+
 bool later_reserve(struct cubby *store, uint64_t size)
 {
 	struct later *later = store->later;
@@ -116,7 +168,7 @@ bool later_reserve(struct cubby *store, uint64_t size)
 		return false;
 	pthread_mutex_lock(&later->lock);
 	has_room = !later->ending && size <= later->max_bytes &&
-		   later->bytes <= later->max_bytes - size;
+		   later->bytes <= later->max_bytes - size && has_thread(store);
 	if (has_room)
 		later->bytes += size;
 	pthread_mutex_unlock(&later->lock);

@@ -349,5 +349,10 @@ int namespace_publish(struct cubby_ns *ns, const char *name,
 	while (r == -ERESTART ||
 	       (!retried &&
 		(retried = room_was_made(ns->store, r, encoder->stored_size))));
+	if (r == -EFBIG && encoder->reserved > 0) {
+		/* For a limit. Compressed, it may be less. */
+		r = encoder_compress_now(encoder);
+		return r < 0 ? r : namespace_publish(ns, name, encoder);
+	}
 	return r < 0 ? r : durable_published(encoder);
 }

@@ -221,7 +221,7 @@ static int from_file(struct publication *publication, uint64_t id, int fd,
 		    footer_begins_at_once((uint64_t)file.st_size);
 	if (can_adopt &&
 	    later_reserve(publication->encoder.store, (uint64_t)file.st_size)) {
-		publication->reserved = (uint64_t)file.st_size;
+		publication->encoder.reserved = (uint64_t)file.st_size;
 		return adopt(publication, id, (uint64_t)file.st_size, origin);
 	}
 	if (can_adopt) {
@@ -278,10 +278,6 @@ void publication_done(struct publication *publication)
 	struct encoder *encoder = &publication->encoder;
 	char path[LAYOUT_PATH_SIZE];
 
-	if (publication->reserved && encoder->is_published)
-		later_put(encoder->store, encoder->id, publication->reserved);
-	else if (publication->reserved)
-		later_drop(encoder->store, publication->reserved);
 	if (publication->is_adopted && !encoder->is_published) {
 		layout_blob(encoder->id, CODEC_RAW, path);
 		/* If even this fails, the file keeps its footer and may serve

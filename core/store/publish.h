@@ -19,7 +19,6 @@ struct publication {
 	bool is_adopted; /* the draft's file got a footer and a second name */
 	uint64_t adopted_size; /* of its content */
 	int draft_fd;
-	uint64_t reserved; /* of the queue in later.c */
 };
 
 /* To be ended like any other. */

@@ -208,8 +208,8 @@ int cubby_open(const char *path, unsigned flags, struct cubby **ret_store)
 	bool is_new = false;
 	int r = 0;
 
-	if ((flags &
-	     ~(unsigned)(CUBBY_CREATE | CUBBY_READ_ONLY | CUBBY_DURABLE)) ||
+	if ((flags & ~(unsigned)(CUBBY_CREATE | CUBBY_READ_ONLY |
+				 CUBBY_DURABLE | CUBBY_COMPRESS_LATER)) ||
 	    (flags & CUBBY_READ_ONLY && flags != CUBBY_READ_ONLY))
 		return -EINVAL;
 	store = calloc(1, sizeof(*store));
@@ -233,6 +233,8 @@ int cubby_open(const char *path, unsigned flags, struct cubby **ret_store)
 	if (r == 0)
 		r = team_new(&store->team);
 	store->generation = index_fork_generation();
+	if (r == 0 && flags & CUBBY_COMPRESS_LATER)
+		r = later_begin(store);
 	if (r < 0) {
 		cubby_close(store);
 		return r;
@@ -245,13 +247,13 @@ void cubby_close(struct cubby *store)
 {
 	if (!store)
 		return;
-	/* What cannot be noted any more are only uses. */
 	if (store->index && store_verify_process(store) == 0) {
+		later_close(store);
+		/* What cannot be noted any more are only uses. */
 		IGNORE(uses_flush(store, true));
 		team_free(store->team);
 	}
 	figures_close(store->figures);
-	later_free(store->later);
 	index_close(store->index);
 	uses_done(&store->uses);
 	hot_done(&store->hot);

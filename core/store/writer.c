@@ -35,6 +35,7 @@ int cubby_writer_open_name(struct cubby_ns *ns, const char *name,
 	writer->ns = ns;
 	memcpy(writer->name, name, size);
 	encoder_init(&writer->encoder, ns->store, id);
+	writer->encoder.may_wait = true;
 	r = namespace_begin_digest(ns, name, &writer->encoder.digest);
 	if (r < 0) {
 		cubby_writer_abort(writer);
@@ -82,9 +83,11 @@ void cubby_writer_abort(struct cubby_writer *writer)
 {
 	if (!writer)
 		return;
-	/* In a child after fork the blob is the parent's. */
-	if (store_verify_process(writer->ns->store) < 0)
+	/* In a child after fork the blob and the queue are the parent's. */
+	if (store_verify_process(writer->ns->store) < 0) {
 		writer->encoder.is_published = true;
+		writer->encoder.reserved = 0;
+	}
 	encoder_done(&writer->encoder);
 	free(writer);
 }

@@ -3,7 +3,9 @@
 
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 
+enum { NICENESS = 10 };
 enum { STACK_SIZE = 256 * 1024 }; /* address space, hardly any memory */
 
 int thread_start(pthread_t *ret_thread, void *(*fn)(void *), void *arg)
@@ -21,6 +23,13 @@ int thread_start(pthread_t *ret_thread, void *(*fn)(void *), void *arg)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attr);
 	return -r;
+}
+
+void thread_be_nice(void)
+{
+	/* On Linux of this thread alone. Without it the work is done as well.
+	 */
+	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 }
 
 unsigned thread_cpus(void)

@@ -12,6 +12,9 @@
 CUBBY_MUST_CHECK int thread_start(pthread_t *ret_thread, void *(*fn)(void *),
 				  void *arg);
 
+/* Let others be served before this thread, not the whole process. */
+void thread_be_nice(void);
+
 /* How many processors this process may run on, at least 1. */
 unsigned thread_cpus(void);
 

@@ -37,7 +37,7 @@
  *   one process may open it several times. Handles do not survive fork(2): the
  *   child opens the store again. A process that has written keeps one thread
  *   for each store, with all signals blocked, until some seconds after the last
- *   write.
+ *   write; a handle with CUBBY_COMPRESS_LATER that has written, another one.
  *
  * Durability
  *   Adds do not wait for the disk, but for the first one of a process while no
@@ -152,6 +152,15 @@ enum cubby_open_flags {
 	/* Changes wait for the disk: see "Durability". Whoever else adds to or
 	 * deletes from the store should do so, too. */
 	CUBBY_DURABLE = 4,
+	/* Adds do not wait for the compressor. Content of more than a few KiB
+	 * is stored as it is at first, and compressed a moment later by a
+	 * thread of the library, which starts with the first of it, takes no
+	 * signals and has a low priority. Until then it takes, and counts
+	 * against limits, what it is long. While 64 MiB wait for the thread, or
+	 * if it cannot be started, an add compresses at once. cubby_close()
+	 * waits for all of it; what still waits when the process dies stays as
+	 * it is. */
+	CUBBY_COMPRESS_LATER = 8,
 };
 
 /*
@@ -181,7 +190,9 @@ CUBBY_API CUBBY_MUST_CHECK int cubby_open(const char *path, unsigned flags,
 
 /*
  * Close a store. Accepts NULL. In a child after fork(2) it frees memory and
- * leaves the store alone.
+ * leaves the store alone. With CUBBY_COMPRESS_LATER, what waits to be
+ * compressed is compressed before it returns: up to 64 MiB, some tenths of a
+ * second.
  *
  * Threads: nobody else may be using the handle.
  * Durability: the index is made safe when this is its last handle in this

@@ -223,16 +223,17 @@ cubby_rename(struct cubby *store, uint64_t parent, const char *name,
 /* ----------------------------------------------------------- compress later */
 
 /*
- * From now on, content of more than a few KiB that cubby_rename() and
- * cubby_draft_publish() publish through this handle is stored as it is at
- * first, and queued: so adding does not wait for the compressor. As long as
- * the queue holds `max_bytes`, content is compressed at once, as it is without
- * this call. The library starts no thread: the caller has one that calls
- * cubby_later_run() again and again.
+ * CUBBY_COMPRESS_LATER for who has a thread for it: one that calls
+ * cubby_later_run() again and again, since the library starts none. From now
+ * on, content of more than a few KiB that is published through this handle, as
+ * by cubby_add(), cubby_rename() and cubby_draft_publish(), is stored as it is
+ * at first, and queued. As long as the queue holds `max_bytes`, content is
+ * compressed at once, as it is without this call.
  *
  * A queued entry is an entry like any other. What is still queued when the
  * store is closed, or the process dies, stays as it is, and takes more room.
- * Returns 0, -EBUSY when that is so already, or a common error.
+ * Returns 0, -EBUSY when that is so already, also by the flag, or a common
+ * error.
  */
 CUBBY_API CUBBY_MUST_CHECK int cubby_later_begin(struct cubby *store,
 						 uint64_t max_bytes);

@@ -7,8 +7,8 @@ static const struct {
 	const size_t *count;
 } all[] = {
 	{cache_ops, &cache_ops_count},	 {limit_ops, &limit_ops_count},
-	{tree_ops, &tree_ops_count},	 {upkeep_ops, &upkeep_ops_count},
-	{report_ops, &report_ops_count},
+	{later_ops, &later_ops_count},	 {tree_ops, &tree_ops_count},
+	{upkeep_ops, &upkeep_ops_count}, {report_ops, &report_ops_count},
 };
 
 size_t op_count(void)

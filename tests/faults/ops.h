@@ -43,6 +43,8 @@ extern const struct op cache_ops[];
 extern const size_t cache_ops_count;
 extern const struct op limit_ops[];
 extern const size_t limit_ops_count;
+extern const struct op later_ops[];
+extern const size_t later_ops_count;
 extern const struct op tree_ops[]; /* all on SCENE_USUAL */
 extern const size_t tree_ops_count;
 extern const struct op upkeep_ops[]; /* the same */

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -143,6 +144,8 @@ WRAP(void *, MAP_FAILED, mmap64,
      (at, size, rights, flags, fd, from))
 WRAP(int, -1, memfd_create, (const char *name, unsigned flags), (name, flags))
 WRAP(int, -1, dup3, (int fd, int to, int flags), (fd, to, flags))
+WRAP(int, -1, setpriority, (__priority_which_t which, id_t who, int value),
+     (which, who, value))
 WRAP(int, -1, fstatvfs, (int fd, struct statvfs *disk), (fd, disk))
 WRAP(int, -1, fstatvfs64, (int fd, struct statvfs64 *disk), (fd, disk))
 WRAP(DIR *, NULL, fdopendir, (int fd), (fd))
