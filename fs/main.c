@@ -271,12 +271,14 @@ static int fail_bounds(struct job *job, int r)
 static int run(struct job *job)
 {
 	const struct mount_settings *settings = &job->options.settings;
-	unsigned flags = settings->read_only ? CUBBY_READ_ONLY
-			 : settings->durable ? CUBBY_CREATE | CUBBY_DURABLE
-					     : CUBBY_CREATE;
+	unsigned flags = CUBBY_CREATE | CUBBY_COMPRESS_LATER;
 	struct cubby *store;
 	int r;
 
+	if (settings->read_only)
+		flags = CUBBY_READ_ONLY;
+	else if (settings->durable)
+		flags |= CUBBY_DURABLE;
 	stop_block_signals();
 	raise_file_limit();
 	keep_buffers();

@@ -15,7 +15,6 @@
 #include "inode.h"
 #include "notify.h"
 #include "ops.h"
-#include "packer.h"
 #include "readers.h"
 #include "reaper.h"
 #include "scrub.h"
@@ -127,8 +126,6 @@ int mount_start(struct mount *m)
 		r = reaper_start(m);
 	if (r == 0 && m->writeback)
 		r = flusher_start(m);
-	if (r == 0 && !m->read_only)
-		r = packer_start(m);
 	if (r == 0 && m->scrub_s > 0)
 		r = scrub_start(m);
 	if (r < 0)
@@ -143,7 +140,6 @@ void mount_stop(struct mount *m)
 	flusher_stop(m);
 	reaper_stop(m);
 	notify_stop(m);
-	packer_stop(m);
 }
 
 void mount_done(struct mount *m)

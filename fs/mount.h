@@ -33,7 +33,6 @@ struct flusher;
 struct grown;
 struct inode;
 struct notifier;
-struct packer;
 struct reaper;
 struct readers;
 struct scrub;
@@ -95,7 +94,6 @@ struct mount {
 
 	struct flusher *flusher; /* NULL: without write-back */
 	struct notifier *notifier;
-	struct packer *packer; /* NULL: compress at once */
 	struct reaper *reaper;
 	struct readers *readers;
 	struct scrub *scrub; /* NULL: nobody checks */
