@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "store/draft.h"
 #include "store/durable.h"
 #include "store/encoder.h"
 #include "store/figures.h"
@@ -159,8 +160,11 @@ static int encode_frame(struct encoder *encoder, const void *data, size_t size,
 static int append_once(struct encoder *encoder, const void *stored, size_t size)
 {
 	if (encoder->fd < 0) {
-		int fd = create_blob(encoder->store, encoder->id,
-				     encoder->codec);
+		int fd = encoder->draft_id
+				 ? draft_create_file(encoder->store,
+						     encoder->draft_id)
+				 : create_blob(encoder->store, encoder->id,
+					       encoder->codec);
 
 		if (fd < 0)
 			return fd;

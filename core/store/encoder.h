@@ -40,6 +40,7 @@ struct encoder {
 	struct digest digest; /* may be begun after init */
 	int fd;		      /* of the blob file, or -1 */
 	bool is_published;    /* the blob file belongs to a node */
+	uint64_t draft_id;    /* not 0: write this draft's file instead */
 	bool may_wait;	      /* for later.c: may be set after init */
 	uint64_t reserved;    /* of its queue: then it is stored as it is */
 };

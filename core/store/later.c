@@ -243,7 +243,6 @@ static struct item *take(struct later *later)
 struct packing {
 	struct cubby *store;
 	uint64_t id;
-	uint64_t draft_id;
 	struct node node; /* as it was */
 	struct encoder encoder;
 	struct record record;
@@ -252,9 +251,11 @@ struct packing {
 
 static void packing_done(struct packing *packing)
 {
+	const bool has_file = packing->encoder.fd >= 0;
+
 	encoder_done(&packing->encoder);
-	if (packing->draft_id && !packing->has_name)
-		draft_delete_file(packing->store, packing->draft_id);
+	if (has_file && !packing->has_name)
+		draft_delete_file(packing->store, packing->encoder.draft_id);
 }
 #define SCOPED_PACKING __attribute__((cleanup(packing_done)))
 
@@ -305,13 +306,9 @@ static int pack(struct packing *packing)
 	int r = find(packing, path);
 
 	if (r == 0)
-		r = store_new_id(packing->store, &packing->draft_id);
+		r = store_new_id(packing->store, &packing->encoder.draft_id);
 	if (r < 0)
 		return r;
-	r = draft_create_file(packing->store, packing->draft_id);
-	if (r < 0)
-		return r;
-	packing->encoder.fd = r;
 	/* Its file is not where an encoder would look for it. */
 	packing->encoder.is_published = true;
 	r = reader_open(packing->store, packing->id, &reader);
@@ -336,7 +333,7 @@ static int name_blob(struct packing *packing)
 	char to[LAYOUT_PATH_SIZE];
 	int r;
 
-	layout_draft(packing->draft_id, from);
+	layout_draft(packing->encoder.draft_id, from);
 	layout_blob(packing->id, packing->record.codec, to);
 	r = sys_rename(packing->store->dir_fd, from, to);
 	if (r < 0)
