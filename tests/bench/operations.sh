@@ -21,10 +21,8 @@
 # process does first it pays for in page faults, more in a larger store: the
 # other one has looked around before. Gets of a library are those of a process
 # that has got all of it twice: some remember what they were asked for again.
-# other one has looked around before.
-# The library has its store open with CUBBY_COMPRESS_LATER: as RocksDB, it
-# compresses what is added in the background. The others do so before an add
-# returns.
+# cubby has its store open with CUBBY_COMPRESS_LATER: as RocksDB, it compresses
+# what is added in the background. The others do so before an add returns.
 # The arguments are those of tests/bench/bench.h.
 # shellcheck disable=SC2034 # used by who sources this
 operations='
