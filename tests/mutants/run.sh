@@ -40,10 +40,10 @@ mutant 'give what a name led to before' hot core/store/hot.c \
 	's/row->version == version/row->version > 0/'
 mutant 'skip the sync before a checkpoint' power_cut core/index/steady.c \
 	's/(static int put_on_disk.*?)r = sync_data\(index, lmdb_fd\(index->env\)\);/$1r = 0;/s'
-mutant 'skip the check of a frame' damage core/store/reader.c \
+mutant 'skip the check of a frame' damage core/store/opening.c \
 	's/return check_equal\(&check, &frame->check\)/$& || true/'
 mutant 'trust the name of a blob' hostile_swaps \
-	'core/format/check.c core/format/footer.c core/store/reader.c' \
+	'core/format/check.c core/format/footer.c core/store/opening.c' \
 	's/put_le\(identity, id, 8\)/put_le(identity, 0 * id, 8)/; s/footer.id != id \|\| //; s/!check_equal\(&check, &record->check\) \|\|//'
 mutant 'publish what a killed writer left' mount_killed fs/pending.c \
 	's/if \(!was_killed\)/if (!was_killed || true)/'
@@ -70,7 +70,7 @@ mutant 'quarantine the entry that came in its stead' watch \
 mutant 'answer from an old snapshot' history core/index/index.c \
 	's/r = lmdb_error\(mdb_txn_renew\(txn->txn\)\);/r = 0;/; s/\tmdb_txn_reset\(txn->txn\);//'
 mutant 'a miss for what is being replaced' unit_get core/store/namespace.c \
-	's/(reader_open_found\([^;]*;\s+\} while \()r == -ENOENT/$1false/'
+	's/(open_found\([^;]*;\s+\} while \()r == -ENOENT/$1false/'
 mutant 'take a large commit for a small one' unit_index core/index/index.c \
 	's/memcpy\(&count, value.mv_data, sizeof\(count\)\)/count = 1/'
 mutant 'keep memory when a call fails' fault_pairs core/store/draft.c \
