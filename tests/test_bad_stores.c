@@ -139,7 +139,10 @@ Test(bad_stores, unknown_flags_and_both_flags_are_refused)
 		-EINVAL);
 	MUST_BE(cubby_open(path, CUBBY_DURABLE | CUBBY_READ_ONLY, &store),
 		-EINVAL);
-	MUST_BE(cubby_open(path, 8, &store), -EINVAL);
+	MUST_BE(cubby_open(path, CUBBY_COMPRESS_LATER | CUBBY_READ_ONLY,
+			   &store),
+		-EINVAL);
+	MUST_BE(cubby_open(path, 16, &store), -EINVAL);
 	MUST_BE(cubby_open(path, 1U << 31, &store), -EINVAL);
 	MUST(store == NULL);
 	free(path);

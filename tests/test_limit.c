@@ -120,7 +120,7 @@ Test(limit, blobs_are_evicted_least_recently_used_first)
 
 Test(limit, small_entries_are_evicted_least_recently_used_first)
 {
-	evict_in_order(3000, 9000, 16 * MIB);
+	evict_in_order(3000, 17000, 16 * MIB);
 }
 
 Test(limit, what_cannot_fit_is_refused_and_evicts_nothing)
@@ -240,7 +240,7 @@ Test(limit, by_size_what_is_small_or_used_again_stays)
 	box_new(&box, "");
 	MUST_DO(cubby_set_limits(box.store, &limits));
 	for (unsigned i = 0; i < 4; i++)
-		box_add(&box, name_of(i), data, i % 2 ? 10000 : 2 * MIB);
+		box_add(&box, name_of(i), data, i % 2 ? 20000 : 2 * MIB);
 	box_use(&box, 2);
 	/* More than fits, but not much more. */
 	for (unsigned i = 4; box_knows(&box, 0); i++)

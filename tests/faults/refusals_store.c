@@ -21,7 +21,7 @@
 #include "sample.h"
 #include "scratch.h"
 
-enum { SIZE = 300000, TINY_SIZE = 9000 };
+enum { SIZE = 300000, TINY_SIZE = 17000 };
 
 static const struct cubby_owner owner = {.mode = 0644};
 

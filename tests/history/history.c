@@ -49,7 +49,7 @@ enum {
 	PROCESSES = 8,
 	THREADS = 8,
 	SMALL = 40,   /* bytes of the value 0, that the index holds */
-	LARGE = 9000, /* the same, that has a file */
+	LARGE = 17000, /* the same, that has a file */
 	HUGE = 60000, /* of which the keys take more than the limit */
 	SIZE_MAX_BYTES = HUGE + ROUND,
 };

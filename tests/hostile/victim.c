@@ -21,13 +21,13 @@ static const struct {
 } shapes[] = {
 	[SHAPE_SMALL_RAW] = {"small raw, in the index", 7000},
 	[SHAPE_SMALL_ZSTD] = {"small zstd, in the index", 8192},
-	[SHAPE_BLOB_RAW] = {"blob, one raw frame", 9000},
-	[SHAPE_BLOB_ZSTD] = {"blob, one zstd frame", 65536},
+	[SHAPE_BLOB_RAW] = {"blob, one raw frame", 17000},
+	[SHAPE_BLOB_ZSTD] = {"blob, one zstd frame", 131072},
 	[SHAPE_FRAMES_ZSTD] = {"blob, three zstd frames", 300000},
 	[SHAPE_FRAMES_RAW] = {"blob, three raw frames", 300000},
 	[SHAPE_LARGE] = {"blob checked by the frame", 1200000},
-	[SHAPE_RECORD_SMALL] = {"record of a small one", 4096},
-	[SHAPE_RECORD_BLOB] = {"record of a blob", 9001},
+	[SHAPE_RECORD_SMALL] = {"record of a small one", 5000},
+	[SHAPE_RECORD_BLOB] = {"record of a blob", 17001},
 };
 
 const char *shape_name(enum shape shape)

@@ -6,7 +6,7 @@
 #include "must.h"
 #include "version.h"
 
-enum { SMALL_BYTES_MAX = 16000 };
+enum { SMALL_BYTES_MAX = 32000 };
 
 static size_t version_size(uint64_t version)
 {
