@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <time.h>
 
 enum { NICENESS = 10 };
 enum { STACK_SIZE = 256 * 1024 }; /* address space, hardly any memory */
@@ -30,6 +31,19 @@ void thread_be_nice(void)
 	/* On Linux of this thread alone. Without it the work is done as well.
 	 */
 	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
+}
+
+void thread_yield(void)
+{
+	(void)sched_yield(); /* always succeeds on Linux */
+}
+
+int64_t thread_clock_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return INT64_C(1000000000) * now.tv_sec + now.tv_nsec;
 }
 
 unsigned thread_cpus(void)
