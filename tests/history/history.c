@@ -48,9 +48,9 @@ enum {
 	KEYS_MAX = EVICTING_KEYS,
 	PROCESSES = 8,
 	THREADS = 8,
-	SMALL = 40,   /* bytes of the value 0, that the index holds */
+	SMALL = 40,    /* bytes of the value 0, that the index holds */
 	LARGE = 17000, /* the same, that has a file */
-	HUGE = 60000, /* of which the keys take more than the limit */
+	HUGE = 60000,  /* of which the keys take more than the limit */
 	SIZE_MAX_BYTES = HUGE + ROUND,
 };
 
